@@ -1,0 +1,148 @@
+"""The contract of drivers, of both kinds, and the group that names one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from .errors import InvalidInput, ResourcesRemain
+from .group import GroupSpec, checked_name
+from .node import Node, Status
+
+
+class _Opened:
+    """What both kinds of driver share: a block that opens and closes their clients."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        return None
+
+
+class Driver(_Opened, ABC):
+    """Where machines come from: six coroutines, each told about one group.
+
+    A driver keeps nothing between calls but open clients, so that one object can
+    serve any number of groups of any number of clusters at once. What it raises
+    on purpose is a `TinycloudError`; `ProviderError` where the provider refused.
+    """
+
+    name: str = ""
+    """The entry point that finds this driver again; empty if only a program knows it."""
+
+    @property
+    def options(self) -> Mapping[str, object]:
+        """The keyword arguments that make this driver again, as JSON can hold them."""
+        return {}
+
+    @abstractmethod
+    async def prepare(self, spec: GroupSpec) -> None:
+        """Make what must exist before nodes can start; done twice, it is done once."""
+
+    @abstractmethod
+    async def start(self, spec: GroupSpec) -> tuple[Node, ...]:
+        """Make the group have `count` nodes and return what `list` would.
+
+        Running nodes are left alone, stopped ones started, missing indices filled,
+        surplus kept. May return while nodes are still `pending`.
+        """
+
+    @abstractmethod
+    async def stop(self, spec: GroupSpec) -> None:
+        """Stop the nodes; they keep index, disk and identity."""
+
+    @abstractmethod
+    async def status(self, spec: GroupSpec) -> tuple[Status, ...]:
+        """Return the status of every node, in the order of `list`."""
+
+    @abstractmethod
+    async def destroy(self, spec: GroupSpec) -> None:
+        """End the nodes and all that was made for them.
+
+        Done twice, it is done once. Raises `ResourcesRemain`, naming what remains.
+        """
+
+    @abstractmethod
+    async def list(self, spec: GroupSpec) -> tuple[Node, ...]:
+        """Return the nodes that exist (not the terminated), by index.
+
+        They are found by `cluster` and `tag` alone: `count` plays no part.
+        """
+
+    async def discard(self, spec: GroupSpec, indices: Collection[int]) -> None:
+        """Destroy only these nodes: the undo of a launch that failed half-way.
+
+        A driver need not write this: then a group that holds no other nodes is
+        destroyed, and else the nodes are named as remaining.
+        """
+        nodes = await self.list(spec)
+        doomed = [node for node in nodes if node.index in indices]
+        if len(doomed) == len(nodes):
+            await self.destroy(spec)
+        elif doomed:
+            raise ResourcesRemain(
+                f"nodes remain in group '{spec.tag}'",
+                cause="their driver can only destroy the whole group",
+                fix=f"tinycloud destroy {spec.cluster}",
+                remaining=tuple(node.name for node in doomed),
+            )
+
+
+class NodeDriver(_Opened, ABC):
+    """Controls one machine: the six coroutines of a driver, about that machine alone.
+
+    A machine that does not exist (not yet, or no more) has the status `terminated`.
+    """
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Make what must exist before the node can start."""
+
+    @abstractmethod
+    async def start(self) -> Node:
+        """Make the node run, and return it; it may still be `pending`."""
+
+    @abstractmethod
+    async def stop(self) -> None:
+        """Stop the node; it keeps disk and identity."""
+
+    @abstractmethod
+    async def status(self) -> Status:
+        """Return the node's status."""
+
+    @abstractmethod
+    async def destroy(self) -> None:
+        """End the node and all that was made for it."""
+
+    @abstractmethod
+    async def list(self) -> Node:
+        """Return the node as it is now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What to launch: a name (`tag`), a size (`count`), and the driver to ask.
+
+    `setup` is a shell script that runs once on each new node, over SSH; `ttl` is
+    the time to live of new nodes in seconds, for drivers that can keep it.
+    """
+
+    tag: str
+    count: int
+    driver: Driver
+    setup: str | None = None
+    ttl: float | None = None
+
+    def __post_init__(self) -> None:
+        checked_name(self.tag, "tag")
+        if self.count < 0:
+            raise InvalidInput(
+                f"group '{self.tag}' can't have {self.count} nodes", fix="ask for 0 or more"
+            )

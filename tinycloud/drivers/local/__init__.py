@@ -1,0 +1,1 @@
+"""Nodes on this very machine: real SSH servers, one process each."""

@@ -1,0 +1,56 @@
+"""Do one thing for many items at once: the only place where concurrency is written."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+async def fan_out(
+    work: Callable[[T], Awaitable[R]], items: Iterable[T], *, limit: int | None = None
+) -> tuple[R, ...]:
+    """Await `work(item)` for all items, at most `limit` at a time; return in their order.
+
+    Expected failures are values, which `work` returns. An exception is a bug: it
+    stops the others, and is raised once all have ended. So does a cancellation.
+    """
+    window: AbstractAsyncContextManager[Any] = asyncio.Semaphore(limit) if limit else nullcontext()
+
+    async def one(item: T) -> R:
+        async with window:
+            return await work(item)
+
+    tasks = [asyncio.ensure_future(one(item)) for item in items]
+
+    def stop_all(task: "asyncio.Task[R]") -> None:
+        if task.cancelled() or task.exception():
+            for other in tasks:
+                other.cancel()
+
+    for task in tasks:
+        task.add_done_callback(stop_all)
+    # With `return_exceptions` gather waits for every child, also when it is cancelled.
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    bugs = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    if bugs:
+        raise next((bug for bug in bugs if not isinstance(bug, asyncio.CancelledError)), bugs[0])
+    return tuple(outcome for outcome in outcomes if not isinstance(outcome, BaseException))
+
+
+async def to_the_end(work: Coroutine[Any, Any, R]) -> R:
+    """Await `work` and let no cancellation stop it: one that comes is raised afterwards."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except BaseException:
+            break
+    if cancelled and not task.cancelled() and task.exception() is None:
+        raise cancelled
+    return task.result()

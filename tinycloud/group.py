@@ -1,0 +1,63 @@
+"""Names of clusters and groups, and what a driver is told about one group."""
+
+import re
+from dataclasses import dataclass
+
+from .errors import InvalidInput
+
+NAME_LENGTH = 63
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{NAME_LENGTH - 1}}}")
+
+
+def checked_name(name: str, what: str = "cluster name") -> str:
+    """Return `name` if it can name a cluster or a group, or raise `InvalidInput`.
+
+    A name has 1 to 63 ASCII letters, digits, `.`, `_` and `-`, begins with a
+    letter or digit and does not hold `..`: it is a folder, a tag and a host name.
+    """
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise InvalidInput(
+            f"not a {what}: {name[:80]!r}",
+            cause=_complaint(name),
+            fix="use letters, digits, '.', '_' and '-', beginning with a letter or digit",
+        )
+    return name
+
+
+def _complaint(name: str) -> str:
+    if not name:
+        return "it is empty"
+    if len(name) > NAME_LENGTH:
+        return f"{len(name)} characters, {NAME_LENGTH} at most"
+    if ".." in name:
+        return "it holds '..'"
+    if not re.match(r"[A-Za-z0-9]", name):
+        return f"it begins with {name[0]!r}"
+    odd = next(c for c in name if not re.match(r"[A-Za-z0-9._-]", c))
+    return f"it holds {odd!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSpec:
+    """What a driver is told about one group.
+
+    `authorized_keys` are OpenSSH public key lines that a new node must accept,
+    `ttl` is the node's time to live in seconds (None: for ever), and `setup` a
+    shell script for nodes whose provider can run one at boot; tinycloud runs it
+    over SSH on each new node in any case, once.
+    """
+
+    cluster: str
+    tag: str
+    count: int
+    authorized_keys: tuple[str, ...] = ()
+    ttl: float | None = None
+    setup: str | None = None
+
+    def __post_init__(self) -> None:
+        checked_name(self.cluster)
+        checked_name(self.tag, "tag")
+        if self.count < 0:
+            raise InvalidInput(
+                f"group '{self.tag}' can't have {self.count} nodes", fix="ask for 0 or more"
+            )
