@@ -3,6 +3,7 @@
 TinycloudError            the root: WHAT went wrong, its CAUSE, and the FIX
  ├─ InvalidInput          what was asked makes no sense; nothing was touched
  ├─ NoSuchCluster         no cluster of that name is known
+ ├─ ClusterExists         a cluster of that name exists, and is of another kind
  ├─ ClusterBusy           another process is at work on the cluster
  ├─ ProviderError         the provider of the machines refused
  ├─ Unreachable           a node can't be reached, or doesn't let us in
@@ -38,6 +39,10 @@ class NoSuchCluster(TinycloudError):
     """No cluster of that name is known."""
 
 
+class ClusterExists(TinycloudError):
+    """A cluster of that name exists, and is of another kind."""
+
+
 class ClusterBusy(TinycloudError):
     """Another process is at work on the cluster."""
 
@@ -47,7 +52,16 @@ class ProviderError(TinycloudError):
 
 
 class Unreachable(TinycloudError):
-    """A node can't be reached, or doesn't let us in."""
+    """A node can't be reached, or doesn't let us in.
+
+    `transient` is whether time alone may mend that, as while a node boots.
+    """
+
+    def __init__(
+        self, what: str, *, cause: str = "", fix: str = "", transient: bool = False
+    ) -> None:
+        super().__init__(what, cause=cause, fix=fix)
+        self.transient = transient
 
 
 class ConnectionLost(Unreachable):

@@ -1,7 +1,7 @@
 """Do one thing for many items at once: the only place where concurrency is written."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
@@ -54,3 +54,36 @@ async def to_the_end(work: Coroutine[Any, Any, R]) -> R:
     if cancelled and not task.cancelled() and task.exception() is None:
         raise cancelled
     return task.result()
+
+
+Put = Callable[[R], Awaitable[None]]
+"""Hands one thing to whoever reads the stream; waits while the reader lags behind."""
+
+WAITING = 64
+"""Things that may wait in a stream for its reader."""
+
+
+async def stream_out(
+    work: Callable[[T, Put[R]], Awaitable[None]], items: Iterable[T], *, limit: int | None = None
+) -> AsyncGenerator[R, None]:
+    """Await `work(item, put)` for all items and yield what they `put`, as it comes.
+
+    When the reader stops, so does all work, before this ends.
+    """
+    room = asyncio.Semaphore(WAITING)
+    waiting: asyncio.Queue[tuple[R] | None] = asyncio.Queue()
+
+    async def put(thing: R) -> None:
+        await room.acquire()
+        waiting.put_nowait((thing,))
+
+    task = asyncio.ensure_future(fan_out(lambda item: work(item, put), items, limit=limit))
+    task.add_done_callback(lambda _: waiting.put_nowait(None))
+    try:
+        while (held := await waiting.get()) is not None:
+            room.release()
+            yield held[0]
+        task.result()
+    finally:
+        task.cancel()
+        await to_the_end(asyncio.wait([task]))

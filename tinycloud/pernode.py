@@ -60,7 +60,10 @@ class PerNode(Driver):
             )
 
     async def _each(
-        self, spec: GroupSpec, indices: Iterable[int], act: Callable[[NodeDriver], Awaitable[object]]
+        self,
+        spec: GroupSpec,
+        indices: Iterable[int],
+        act: Callable[[NodeDriver], Awaitable[object]],
     ) -> dict[int, Exception]:
         async def one(index: int) -> tuple[int, Exception | None]:
             try:

@@ -1,4 +1,4 @@
-"""Private folders and files: refused where others could have meddled, written whole or not at all."""
+"""Private folders and files: refused where others could meddle, written whole or not at all."""
 
 import errno
 import os

@@ -13,12 +13,27 @@ FORMAT = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRecord:
-    """One group: its name, its largest size so far, and how to make its driver again."""
+    """One group: its name, its largest size so far, and how to make its driver again.
+
+    `absent` are the indices without a machine on purpose: a launch that accepted
+    fewer nodes gave them up.
+    """
 
     tag: str
     count: int
     driver: str
     options: Mapping[str, object] = field(default_factory=dict)
+    absent: tuple[int, ...] = ()
+
+    def to_content(self) -> dict[str, object]:
+        """Return what JSON holds of it."""
+        return {
+            "tag": self.tag,
+            "count": self.count,
+            "driver": self.driver,
+            "options": dict(self.options),
+            "absent": list(self.absent),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,16 +47,12 @@ class Record:
 
     def to_json(self) -> bytes:
         """Return the file that holds this record."""
-        groups = [
-            {"tag": g.tag, "count": g.count, "driver": g.driver, "options": dict(g.options)}
-            for g in self.groups
-        ]
         content = {
             "format": FORMAT,
             "name": self.name,
             "generation": self.generation,
             "created_at": self.created_at,
-            "groups": groups,
+            "groups": [group.to_content() for group in self.groups],
         }
         return json.dumps(content, indent=1).encode() + b"\n"
 
@@ -73,6 +84,7 @@ class Record:
                 count=int(group["count"]),
                 driver=str(group["driver"]),
                 options=dict(group["options"]),
+                absent=tuple(int(index) for index in group["absent"]),
             )
             for group in content["groups"]
         )

@@ -1,0 +1,53 @@
+"""Launch a small compute cluster, look at it, log in, run commands on all of it, destroy it."""
+
+from .cloud import Cloud, Stage, Step
+from .driver import Driver, Group, NodeDriver
+from .errors import (
+    ClusterBusy,
+    ClusterExists,
+    CommandFailed,
+    ConnectionLost,
+    InvalidInput,
+    LaunchFailed,
+    MachineError,
+    NoSuchCluster,
+    ProviderError,
+    ResourcesRemain,
+    TinycloudError,
+    Unreachable,
+    Untrusted,
+)
+from .group import GroupSpec
+from .node import Node, Status
+from .pernode import PerNode
+from .result import Output, Result, Results, State
+
+__all__ = [
+    "Cloud",
+    "ClusterBusy",
+    "ClusterExists",
+    "CommandFailed",
+    "ConnectionLost",
+    "Driver",
+    "Group",
+    "GroupSpec",
+    "InvalidInput",
+    "LaunchFailed",
+    "MachineError",
+    "NoSuchCluster",
+    "Node",
+    "NodeDriver",
+    "Output",
+    "PerNode",
+    "ProviderError",
+    "ResourcesRemain",
+    "Result",
+    "Results",
+    "Stage",
+    "State",
+    "Status",
+    "Step",
+    "TinycloudError",
+    "Unreachable",
+    "Untrusted",
+]

@@ -1,0 +1,67 @@
+"""Ctrl-C, and what counts as one: once is a request, twice is an order."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+# asyncio runs no clean-up for SIGTERM and SIGHUP by itself.
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(Exception):
+    """Work was stopped by a signal, and has cleaned up after itself."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(number)
+        self.number = number
+
+    @property
+    def exit_code(self) -> int:
+        """130 for Ctrl-C, 143 for SIGTERM, 129 for a hang-up, as a shell would say."""
+        return 128 + self.number
+
+
+def run(
+    work: Coroutine[Any, Any, T],
+    *,
+    first: Callable[[], None] = lambda: None,
+    second: Callable[[], None] = lambda: None,
+) -> T:
+    """Run `work` in a new event loop and return what it returns.
+
+    The first signal calls `first` and cancels the work, which may take its time to
+    clean up; then this raises `Interrupted`. The second calls `second` and ends the
+    process at once.
+    """
+    taken: list[signal.Signals] = []
+
+    async def supervised() -> T:
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+
+        def stop(number: signal.Signals) -> None:
+            if taken:
+                second()
+                sys.stderr.flush()
+                os._exit(128 + number)
+            taken.append(number)
+            first()
+            if task is not None:
+                task.cancel()
+
+        for number in SIGNALS:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asked us to stay
+                loop.add_signal_handler(number, stop, number)
+        return await work
+
+    try:
+        return asyncio.run(supervised())
+    except asyncio.CancelledError:
+        if taken:
+            raise Interrupted(taken[0]) from None
+        raise

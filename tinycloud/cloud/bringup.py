@@ -1,0 +1,69 @@
+"""One node's own way: it has an address, SSH answers and is proven, setup is done."""
+
+import shlex
+import time
+from dataclasses import dataclass, field
+
+from ..driver import Group
+from ..errors import CommandFailed
+from ..node import Node
+from ..ssh.connection import Connection
+from ..ssh.connections import Connections
+from ..text import printable
+from .roster import Roster
+from .step import Report, Stage, Step
+
+# `setup` runs once on each node: a file in the user's home says that it did.
+_ONCE = '[ -e "$HOME/.tinycloud-setup" ] || {{ /bin/sh -c {} && : >"$HOME/.tinycloud-setup"; }}'
+_KEPT = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BringUp:
+    """What it takes to bring a node up; `deadline` is of `time.monotonic`."""
+
+    cluster: str
+    connections: Connections
+    key: bytes = field(repr=False)
+    deadline: float
+    report: Report
+
+    async def node(self, group: Group, roster: Roster, index: int) -> Node:
+        """Return the node once it is ready; raise a `TinycloudError` if it never will be."""
+
+        async def alive() -> None:
+            await roster.refresh()
+            roster.alive(index)
+
+        node = await roster.addressed(index, self.deadline)
+        self.report(Step(Stage.STARTED, node.name, f"{node.address} port {node.port}"))
+        connection = await self.connections.get_booting(
+            node, self.key, deadline=self.deadline, alive=alive
+        )
+        self.report(Step(Stage.CONNECTED, node.name))
+        if group.setup:
+            await self._set_up(connection, group.setup)
+        self.report(Step(Stage.READY, node.name))
+        return node
+
+    async def _set_up(self, connection: Connection, script: str) -> None:
+        name, last = connection.node.name, b""
+
+        async def emit(stream: str, data: bytes) -> None:
+            nonlocal last
+            last = (last + data)[-_KEPT:]
+
+        ending = await connection.run(
+            _ONCE.format(shlex.quote(script)),
+            emit=emit,
+            variables={"TINYCLOUD_CLUSTER": self.cluster, "TINYCLOUD_NODE": name},
+            timeout=max(1.0, self.deadline - time.monotonic()),
+        )
+        if ending.exit_status != 0:
+            lines = last.decode(errors="backslashreplace").strip().splitlines()
+            raise CommandFailed(
+                f"the setup script failed on {name}",
+                cause=f"{ending.error}{': ' if lines else ''}{printable(''.join(lines[-1:]))}",
+                fix="mend the script and launch again",
+                results=(),
+            )

@@ -1,0 +1,114 @@
+"""Where the nodes live: `local/CLUSTER/TAG/INDEX/` in the state folder."""
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from ...store.folder import check_folder, make_folder, read_file, write_file
+from .record import NodeRecord
+
+LOCK = "lock"
+
+
+class NodeFolder:
+    """One node's folder; nothing is sure to be in it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.index = int(path.name)
+        self.home = path / "home"
+        self.host_key = path / "host_key"
+        self.authorized_keys = path / "authorized_keys"
+        self.log = path / "log"
+
+    def record(self) -> NodeRecord | None:
+        """Return what is known of the node: None if it is half-made, or the record damaged."""
+        data = read_file(self.path / "node.json")
+        return None if data is None else NodeRecord.from_json(data)
+
+    def write_record(self, record: NodeRecord) -> None:
+        """Replace the record. Not durable: processes don't outlive the machine either."""
+        write_file(self.path / "node.json", record.to_json(), durable=False)
+
+    def remove(self) -> None:
+        """Delete the folder with all it holds; raises `OSError` for what can't be deleted."""
+        remove_tree(self.path)
+
+
+class GroupFolder:
+    """The folder of one group; nothing is made until `make`."""
+
+    def __init__(self, root: Path, cluster: str, tag: str) -> None:
+        self._root = root
+        self.path = root / "local" / _encoded(cluster) / _encoded(tag)
+        self.lock = self.path / LOCK
+
+    def _parts(self) -> tuple[Path, ...]:
+        return self._root, self.path.parent.parent, self.path.parent, self.path
+
+    def exists(self) -> bool:
+        """Return whether the folder is there; raise `InvalidInput` if it can't be trusted."""
+        return all(check_folder(part) for part in self._parts())
+
+    def make(self) -> None:
+        """Make sure that the folder is there."""
+        for part in self._parts():
+            make_folder(part)
+
+    def node(self, index: int) -> NodeFolder:
+        """Return the folder of one node, which may not exist."""
+        return NodeFolder(self.path / str(index))
+
+    def nodes(self) -> tuple[NodeFolder, ...]:
+        """Return the folders of all nodes, also half-made ones, by index."""
+        if not self.exists():
+            return ()
+        names = [name for name in os.listdir(self.path) if re.fullmatch("0|[1-9][0-9]*", name)]
+        return tuple(self.node(index) for index in sorted(map(int, names)))
+
+    def remove_if_empty(self) -> None:
+        """Delete the folder, its lock (which is ours) last, unless nodes are left in it."""
+        if self.nodes():
+            return
+        for path in self._strays():
+            remove_tree(path)
+        self.lock.unlink(missing_ok=True)
+        for part in reversed(self._parts()):
+            with suppress(OSError):  # not empty: others have nodes too
+                part.rmdir()
+
+    def _strays(self) -> Iterator[Path]:
+        return (path for path in self.path.iterdir() if path.name != LOCK)
+
+
+def _encoded(name: str) -> str:
+    """Return a folder's name, with a mark before capitals: some file systems ignore case."""
+    return re.sub("[A-Z]", lambda letter: f"+{letter[0].lower()}", name)
+
+
+def remove_tree(path: Path) -> None:
+    """Delete a file, or a folder with all it holds, read-only folders too."""
+    try:
+        _remove(path)
+    except FileNotFoundError:
+        return _remove(path) if path.exists() else None
+    except PermissionError:
+        _open_up(path)
+        _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _open_up(path: Path) -> None:
+    for folder, _, _ in os.walk(path):
+        with suppress(OSError):
+            os.chmod(folder, stat.S_IRWXU)

@@ -1,0 +1,54 @@
+"""What a connection to a node can do, whatever library it is made with."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..node import Node
+from ..result import State
+
+Emit = Callable[[str, bytes], Awaitable[None]]
+"""Takes a piece of output: `stdout` or `stderr`, and the bytes. Waiting in it slows the node."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a command or a shell ended."""
+
+    state: State
+    exit_status: int | None = None
+    signal: str | None = None
+    error: str | None = None
+
+
+class Connection(Protocol):
+    """An open connection to a node that has proven its identity."""
+
+    @property
+    def node(self) -> Node:
+        """The node at the other end."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection can't be used any more."""
+
+    async def run(
+        self,
+        command: str,
+        *,
+        emit: Emit,
+        variables: Mapping[str, str],
+        timeout: float | None = None,
+    ) -> Ending:
+        """Run a shell command, hand its output to `emit`, and return how it ended.
+
+        `variables` are added to its environment.
+        After `timeout` seconds, or when cancelled, the command is ended on the node,
+        its process group with it, before this returns or raises.
+        """
+
+    async def shell(self) -> Ending:
+        """Give this process's terminal (or its standard streams) to a shell on the node."""
+
+    async def close(self) -> None:
+        """Close the connection."""

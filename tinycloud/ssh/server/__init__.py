@@ -1,0 +1,8 @@
+"""The SSH server that a local node runs: one machine's worth of sshd, made of asyncssh."""
+
+from .children import Children
+from .key import new_host_key, public_line
+from .listener import serving
+from .machine import Machine
+
+__all__ = ["Children", "Machine", "new_host_key", "public_line", "serving"]
