@@ -1,6 +1,6 @@
 """`tinycloud` and `python -m tinycloud`."""
 
-import os
+import signal
 import sys
 
 
@@ -12,8 +12,8 @@ def main() -> None:
         code = main(sys.argv[1:])
     except KeyboardInterrupt:
         code = 130
-    sys.stdout.flush()
-    os._exit(code) if code == 130 else sys.exit(code)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # all is said and done
+    sys.exit(code)
 
 
 if __name__ == "__main__":

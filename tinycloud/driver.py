@@ -6,13 +6,17 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from .errors import InvalidInput, ResourcesRemain
-from .group import GroupSpec, checked_name
+from .errors import ResourcesRemain
+from .group import GroupSpec, check_group
 from .node import Node, Status
 
 
 class _Opened:
-    """What both kinds of driver share: a block that opens and closes their clients."""
+    """What both kinds of driver share: a block that opens and closes their clients.
+
+    One object may be in several blocks at once, of several tasks: its clients stay
+    open until the last of them is left.
+    """
 
     async def __aenter__(self) -> Self:
         return self
@@ -30,8 +34,10 @@ class Driver(_Opened, ABC):
     """Where machines come from: six coroutines, each told about one group.
 
     A driver keeps nothing between calls but open clients, so that one object can
-    serve any number of groups of any number of clusters at once. What it raises
-    on purpose is a `TinycloudError`; `ProviderError` where the provider refused.
+    serve any number of groups of any number of clusters at once, and another
+    object, made alike, finds all that the first one made. What it raises on purpose
+    is a `TinycloudError`; `ProviderError` where the provider refused. Each call may
+    be cancelled: what it made until then must be found by `list`, or end by itself.
     """
 
     name: str = ""
@@ -99,6 +105,7 @@ class NodeDriver(_Opened, ABC):
     """Controls one machine: the six coroutines of a driver, about that machine alone.
 
     A machine that does not exist (not yet, or no more) has the status `terminated`.
+    The machine's truth is with its provider: an object lives for one call or two.
     """
 
     @abstractmethod
@@ -119,7 +126,7 @@ class NodeDriver(_Opened, ABC):
 
     @abstractmethod
     async def destroy(self) -> None:
-        """End the node and all that was made for it."""
+        """End the node and all that was made for it; done twice, it is done once."""
 
     @abstractmethod
     async def list(self) -> Node:
@@ -141,8 +148,4 @@ class Group:
     ttl: float | None = None
 
     def __post_init__(self) -> None:
-        checked_name(self.tag, "tag")
-        if self.count < 0:
-            raise InvalidInput(
-                f"group '{self.tag}' can't have {self.count} nodes", fix="ask for 0 or more"
-            )
+        check_group(self.tag, self.count, self.ttl)

@@ -73,7 +73,7 @@ class Untrusted(TinycloudError):
 
 
 class MachineError(TinycloudError):
-    """This machine fails us: disk, permissions, processes or descriptors."""
+    """The machine we run on fails us: disk, permissions, processes or descriptors."""
 
 
 class ResourcesRemain(TinycloudError):

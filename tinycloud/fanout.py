@@ -23,7 +23,7 @@ async def fan_out(
         async with window:
             return await work(item)
 
-    tasks = [asyncio.ensure_future(one(item)) for item in items]
+    tasks = [asyncio.ensure_future(one(item)) for item in tuple(items)]
 
     def stop_all(task: "asyncio.Task[R]") -> None:
         if task.cancelled() or task.exception():
@@ -41,7 +41,10 @@ async def fan_out(
 
 
 async def to_the_end(work: Coroutine[Any, Any, R]) -> R:
-    """Await `work` and let no cancellation stop it: one that comes is raised afterwards."""
+    """Await `work` and let no cancellation stop it: one that comes is raised afterwards.
+
+    An exception of `work` itself goes before.
+    """
     task = asyncio.ensure_future(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
@@ -87,3 +90,5 @@ async def stream_out(
     finally:
         task.cancel()
         await to_the_end(asyncio.wait([task]))
+        if not task.cancelled() and (bug := task.exception()):
+            raise bug

@@ -1,5 +1,6 @@
 """Names of clusters and groups, and what a driver is told about one group."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -37,6 +38,18 @@ def _complaint(name: str) -> str:
     return f"it holds {odd!r}"
 
 
+def check_group(tag: str, count: int, ttl: float | None) -> None:
+    """Raise `InvalidInput` if there can't be such a group."""
+    checked_name(tag, "tag")
+    if count < 0:
+        raise InvalidInput(f"group '{tag}' can't have {count} nodes", fix="ask for 0 or more")
+    if ttl is not None and not (math.isfinite(ttl) and ttl > 0):
+        raise InvalidInput(
+            f"nodes of group '{tag}' can't live for {ttl} seconds",
+            fix="give a positive number of seconds, or None for no limit",
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupSpec:
     """What a driver is told about one group.
@@ -56,8 +69,4 @@ class GroupSpec:
 
     def __post_init__(self) -> None:
         checked_name(self.cluster)
-        checked_name(self.tag, "tag")
-        if self.count < 0:
-            raise InvalidInput(
-                f"group '{self.tag}' can't have {self.count} nodes", fix="ask for 0 or more"
-            )
+        check_group(self.tag, self.count, self.ttl)

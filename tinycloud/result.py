@@ -46,7 +46,7 @@ class Result:
 
     @property
     def text(self) -> str:
-        """The standard output, decoded; bytes that are not UTF-8 appear as `\\xff`."""
+        r"""The standard output, decoded; bytes that are not UTF-8 appear as `\xff`."""
         return self.stdout.decode(errors="backslashreplace")
 
 

@@ -1,24 +1,32 @@
 """Run a command on nodes and show what comes of it."""
 
+import asyncio
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from ..cloud import Cloud
 from ..errors import InvalidInput
-from ..result import Output, Result, Results
+from ..node import Node
+from ..result import Output, Result, Results, State
 from . import exits, json_text
 from .lines import Labelled
 from .nodeset import folded
-from .say import error, note
+from .say import counted, error, note
 
+# What helps, for the worst that happened: the first of these that did.
 _FIXES = {
-    exits.COMMAND_FAILED: "see what it printed",
-    exits.UNREACHABLE: "'tinycloud status {0}' shows the nodes, 'tinycloud launch {0}' mends them",
-    exits.UNTRUSTED: "find out who answers there; a machine that was rebuilt must be replaced",
+    State.UNTRUSTED: "find out who answers there; a machine that was rebuilt must be replaced",
+    State.UNREACHABLE: "'tinycloud status {0}' shows the nodes, 'tinycloud launch {0}' mends them",
+    State.GONE: "'tinycloud launch {0}' makes the nodes that are missing",
+    State.LOST: "'tinycloud status {0}' shows what became of the nodes",
+    State.TIMEOUT: "give it more time with --timeout, or less to do",
+    State.FAILED: "see what it printed",
+    State.SIGNALLED: "see what it printed",
 }
 
 
@@ -37,20 +45,36 @@ class Request:
 
 def command_text(given: str) -> str:
     """Return the command: what was given, or what the file of that name holds."""
-    try:
-        path = Path(given)
-        text = path.read_text() if path.is_file() else given
-    except (OSError, ValueError):  # no name that a file could have
+    text = _file_text(given)
+    if text is None:
         text = given
     if not text.strip():
         raise InvalidInput("the command is empty", fix="give one, as in: -e uptime")
     return text
 
 
+def _file_text(name: str) -> str | None:
+    """Return what the file holds; None if there is none, nor can be."""
+    try:
+        return Path(name).read_text() if Path(name).is_file() else None
+    except ValueError as problem:
+        if "\0" in name:
+            return None
+        raise InvalidInput(
+            f"can't read {name} as a command", cause=str(problem), fix="give a file of text"
+        ) from problem
+    except OSError as problem:
+        raise InvalidInput(
+            f"can't read {name}",
+            cause=problem.strerror or str(problem),
+            fix="give a file that you may read, or a command",
+        ) from problem
+
+
 async def execute(cloud: Cloud, request: Request) -> int:
     """Run the command, show output and results as they come, and return the exit code."""
     results: list[Result] = []
-    take = _json_lines() if request.as_json else _text_lines()
+    shown: Shown = _Json() if request.as_json else Labelled()
     stream = cloud.stream(
         request.command,
         tag=request.tag,
@@ -59,58 +83,78 @@ async def execute(cloud: Cloud, request: Request) -> int:
         timeout=request.timeout,
         limit=request.limit,
     )
-    async with aclosing(stream) as events:
-        async for event in events:
-            take(event)
-            if isinstance(event, Result):
-                results.append(event)
-    return _conclude(cloud.name, Results(results))
+    try:
+        async with aclosing(stream) as events:
+            async for event in events:
+                if isinstance(event, Output):
+                    shown.feed(event)
+                else:
+                    shown.finish(event)
+                    results.append(event)
+    except asyncio.CancelledError:
+        shown.interrupted()
+        note(f"{_counts(results)} before that" if results else "no node was done")
+        raise
+    return _conclude(cloud, results)
 
 
-Take = Callable[[Output | Result], None]
+class Shown(Protocol):
+    """How what comes of a command is shown."""
+
+    def feed(self, output: Output) -> None: ...
+
+    def finish(self, result: Result) -> None: ...
+
+    def interrupted(self) -> None: ...
 
 
-def _text_lines() -> Take:
-    labelled = Labelled()
+class _Json:
+    """One JSON object for each result, as it arrives."""
 
-    def take(event: Output | Result) -> None:
-        if isinstance(event, Output):
-            labelled.feed(event)
-        else:
-            labelled.finish(event.node)
+    def __init__(self) -> None:
+        self._kept: defaultdict[tuple[str, str], list[bytes]] = defaultdict(list)
 
-    return take
+    def feed(self, output: Output) -> None:
+        self._kept[output.node.name, output.stream].append(output.data)
 
-
-def _json_lines() -> Take:
-    kept: defaultdict[tuple[str, str], list[bytes]] = defaultdict(list)
-
-    def take(event: Output | Result) -> None:
-        name = event.node.name
-        if isinstance(event, Output):
-            kept[name, event.stream].append(event.data)
-            return
-        out, err = (b"".join(kept.pop((name, s), [])) for s in ("stdout", "stderr"))
-        print(json_text.dump(json_text.of_result(replace(event, stdout=out, stderr=err))))
+    def finish(self, result: Result) -> None:
+        name = result.node.name
+        out, err = (b"".join(self._kept.pop((name, s), [])) for s in ("stdout", "stderr"))
+        print(json_text.dump(json_text.of_result(replace(result, stdout=out, stderr=err))))
         sys.stdout.flush()
 
-    return take
+    def interrupted(self) -> None:
+        """Print nothing: what has no result has no line."""
 
 
-def _conclude(cluster: str, results: Results) -> int:
+def _conclude(cloud: Cloud, found: list[Result]) -> int:
     """Say how many nodes ended in which state, and why not all are `ok`."""
+    tags = [group.tag for group in cloud.groups]
+
+    def place(result: Result) -> tuple[int, int]:
+        return tags.index(result.node.tag), result.node.index
+
+    results = Results(sorted(found, key=place))
     code = exits.of_states(result.state for result in results)
-    counts = ", ".join(f"{count} {state}" for state, count in results.counts.items())
-    if code != exits.OK:
-        reasons: defaultdict[str, list[str]] = defaultdict(list)
-        for result in results.failed:
-            reasons[_reason(result)].append(result.node.name)
-        cause = "; ".join(f"{folded(names)}: {reason}" for reason, names in reasons.items())
-        failed = f"{len(results.failed)} of {len(results)} nodes failed"
-        error(failed, cause, _FIXES[code].format(cluster))
-    note(f"{len(results)} nodes: {counts}" if results else "no nodes")
+    if not results.ok:
+        worst = next(state for state in _FIXES if state in results.counts)
+        failed = f"{len(results.failed)} of {counted(len(results))} failed"
+        error(failed, _reasons(results.failed), _FIXES[worst].format(cloud.name))
+    note(_counts(results))
     return code
 
 
-def _reason(result: Result) -> str:
-    return (result.error or str(result.state)).replace(f"{result.node.name} ", "it ")
+def _counts(results: Collection[Result]) -> str:
+    counts = ", ".join(f"{count} {state}" for state, count in Results(results).counts.items())
+    return f"{counted(len(results))}: {counts}" if results else "no nodes"
+
+
+def _reasons(failed: Collection[Result]) -> str:
+    """Return what went wrong, each thing once, and on which nodes."""
+    nodes: defaultdict[str, list[Node]] = defaultdict(list)
+    for result in failed:
+        reason = (result.error or str(result.state)).replace(f"{result.node.name} ", "it ")
+        nodes[reason].append(result.node)
+    return "; ".join(
+        f"{folded(node.name for node in found)}: {reason}" for reason, found in nodes.items()
+    )

@@ -13,6 +13,9 @@ UNTRUSTED = 6
 MACHINE = 7
 RESOURCES_REMAIN = 8
 BUG = 70
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""128 + SIGPIPE, as of a program that the signal ends."""
 
 _BY_ERROR: tuple[tuple[type[errors.TinycloudError], int], ...] = (
     (errors.InvalidInput, BAD_INPUT),

@@ -34,9 +34,9 @@ def run(
 ) -> T:
     """Run `work` in a new event loop and return what it returns.
 
-    The first signal calls `first` and cancels the work, which may take its time to
-    clean up; then this raises `Interrupted`. The second calls `second` and ends the
-    process at once.
+    The first signal cancels the work, which may take its time to clean up, and
+    calls `first`; then this raises `Interrupted`. The second calls `second` and
+    ends the process at once.
     """
     taken: list[signal.Signals] = []
 
@@ -46,13 +46,14 @@ def run(
 
         def stop(number: signal.Signals) -> None:
             if taken:
-                second()
-                sys.stderr.flush()
-                os._exit(128 + number)
+                # A terminal that closes hangs up more than once: that is no order.
+                if number is not signal.SIGHUP:
+                    _leave(second, number)
+                return
             taken.append(number)
-            first()
             if task is not None:
                 task.cancel()
+            first()
 
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:  # nohup asked us to stay
@@ -62,6 +63,14 @@ def run(
     try:
         return asyncio.run(supervised())
     except asyncio.CancelledError:
-        if taken:
-            raise Interrupted(taken[0]) from None
-        raise
+        if not taken:
+            raise RuntimeError("the work cancelled itself") from None
+        raise Interrupted(taken[0]) from None
+
+
+def _leave(second: Callable[[], None], number: signal.Signals) -> None:
+    try:
+        second()
+        sys.stderr.flush()
+    finally:
+        os._exit(128 + number)

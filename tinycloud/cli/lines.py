@@ -1,6 +1,9 @@
 """Output of many nodes as labelled lines, whatever the nodes print."""
 
+import os
 import sys
+import unicodedata
+from collections.abc import Iterator
 from typing import TextIO
 
 from ..node import Node
@@ -8,8 +11,12 @@ from ..result import Output
 from ..text import printable
 from .say import colours
 
-LONGEST = 64 * 1024
-"""Bytes of one line that are held back for its end; a longer one comes in pieces."""
+SHORTEST, BUDGET = 1 << 16, 1 << 24
+"""Bytes that are held back for the end of a line: of one node at least, of all at most.
+A longer line comes in pieces."""
+
+NARROWEST = 8
+"""Columns of a terminal that text gets beside its label."""
 
 # Six colours that can be read on dark and on light.
 _COLOURS = (36, 33, 32, 35, 34, 31)
@@ -18,46 +25,89 @@ _COLOURS = (36, 33, 32, 35, 34, 31)
 class Lines:
     """Writes the lines of one of our streams, each under its node's name.
 
-    On a terminal the names have colours, and what could move the cursor is shown as
-    an escape; elsewhere every byte of a line is as the node sent it.
+    Into a pipe or a file every byte of a line goes as the node sent it. On a terminal
+    the names have colours, what could move the cursor is shown as an escape, and a
+    line wider than the screen goes on under its own beginning: so nothing that a
+    node prints can begin a row, where the names are.
     """
 
     def __init__(self, file: TextIO) -> None:
         self._file = file.buffer
         self._terminal = file.isatty()
         self._colours = colours(file)
-        self._begun: dict[str, bytes] = {}
+        self._begun: dict[Node, bytearray] = {}
 
     def feed(self, node: Node, data: bytes) -> None:
         """Take what a node printed, and write the lines that it completes."""
-        *whole, rest = (self._begun.pop(node.name, b"") + data).split(b"\n")
-        while len(rest) >= LONGEST:
-            whole.append(rest[:LONGEST])
-            rest = rest[LONGEST:]
-        if rest:
-            self._begun[node.name] = rest
+        begun = self._begun.setdefault(node, bytearray())
+        begun += data
+        whole: list[bytes] = []
+        if b"\n" in data:
+            *whole, rest = bytes(begun).split(b"\n")
+            begun[:] = rest
+        longest = max(SHORTEST, BUDGET // len(self._begun))
+        while len(begun) >= longest:
+            whole.append(bytes(begun[:longest]))
+            del begun[:longest]
         self._write(node, whole)
 
     def finish(self, node: Node) -> None:
         """Write what a node printed last without ending the line."""
-        if rest := self._begun.pop(node.name, b""):
-            self._write(node, [rest])
+        if rest := self._begun.pop(node, None):
+            self._write(node, [bytes(rest)])
+
+    def finish_all(self) -> None:
+        """Write what all nodes printed last."""
+        for node in tuple(self._begun):
+            self.finish(node)
 
     def _write(self, node: Node, lines: list[bytes]) -> None:
-        label = self._label(node)
-        self._file.write(b"".join(label + self._shown(line) + b"\n" for line in lines))
+        if not lines:
+            return
+        shown = self._rows if self._terminal else self._line
+        self._file.write(b"".join(shown(node, line) for line in lines))
         self._file.flush()
 
-    def _label(self, node: Node) -> bytes:
-        if not self._colours:
-            return f"{node.name}: ".encode()
-        colour = _COLOURS[(sum(node.tag.encode()) + node.index) % len(_COLOURS)]
-        return f"\x1b[{colour}m{node.name}:\x1b[0m ".encode()
+    def _line(self, node: Node, line: bytes) -> bytes:
+        return f"{node.name}: ".encode() + line + b"\n"
 
-    def _shown(self, line: bytes) -> bytes:
-        if not self._terminal:
-            return line
-        return printable(line.decode(errors="backslashreplace")).encode()
+    def _rows(self, node: Node, line: bytes) -> bytes:
+        """Return a line as a terminal may show it, in rows that fit its width."""
+        label, indent = f"{node.name}:", " " * (len(node.name) + 2)
+        room = max(NARROWEST, _columns(self._file.fileno()) - len(indent))
+        text = printable(line.decode(errors="backslashreplace")).expandtabs()
+        rows = f"\n{indent}".join(cut(text, room))
+        if self._colours:
+            colour = _COLOURS[(sum(node.tag.encode()) + node.index) % len(_COLOURS)]
+            label = f"\x1b[{colour}m{label}\x1b[0m"
+        return f"{label} {rows}\n".encode()
+
+
+def cut(text: str, room: int) -> Iterator[str]:
+    """Yield `text` in pieces of at most `room` columns."""
+    if text.isascii():
+        yield from (text[begin : begin + room] for begin in range(0, len(text) or 1, room))
+        return
+    begin = width = 0
+    for end, character in enumerate(text):
+        width += columns(character)
+        if width > room:
+            yield text[begin:end]
+            begin, width = end, columns(character)
+    yield text[begin:]
+
+
+def columns(character: str) -> int:
+    """Return how many columns of a terminal a character takes, at the most."""
+    wide = character >= "\U0001f000" or unicodedata.east_asian_width(character) in "WFA"
+    return 2 if wide else 1
+
+
+def _columns(descriptor: int) -> int:
+    try:
+        return os.get_terminal_size(descriptor).columns or 80
+    except OSError:  # the terminal has just gone
+        return 80
 
 
 class Labelled:
@@ -70,7 +120,12 @@ class Labelled:
         """Take a piece of output."""
         self._streams[output.stream].feed(output.node, output.data)
 
-    def finish(self, node: Node) -> None:
+    def finish(self, result: Result) -> None:
         """Take note that a node prints no more."""
         for lines in self._streams.values():
-            lines.finish(node)
+            lines.finish(result.node)
+
+    def interrupted(self) -> None:
+        """Write what the nodes had begun: it is all that will come."""
+        for lines in self._streams.values():
+            lines.finish_all()

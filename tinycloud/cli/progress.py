@@ -1,94 +1,114 @@
 """How a launch is coming along: a live line for each stage, or plain ones."""
 
+import os
 import sys
 import time
-from collections import Counter
-from typing import Self
+from collections.abc import Callable, Sequence
+from typing import Protocol, Self
 
-from ..cloud import Stage, Step
-from ..text import printable
+from ..cloud import Cloud, Stage, Step
+from ..node import node_name
 from .nodeset import folded
-from .say import MANNER, note
+from .say import MANNER, counted, note
 
 STAGES = (Stage.STARTED, Stage.CONNECTED, Stage.READY)
+
+
+class Face(Protocol):
+    """What shows how many nodes have come to a stage."""
+
+    def start(self) -> None: ...
+
+    def show(self, stage: str, done: int) -> None: ...
+
+    def stop(self) -> None: ...
 
 
 class Watch:
     """Keeps count of the steps of a launch, and shows them.
 
-    `may_remain` are the nodes that were seen to start and not to be removed.
+    A launch that does not wait has no `stages`: then only failures are shown.
     """
+
+    def __init__(self, cloud: Cloud, stages: Sequence[Stage] = STAGES) -> None:
+        self._names = [
+            node_name(group.tag, index) for group in cloud.groups for index in range(group.count)
+        ]
+        self._at: dict[str, set[str]] = {stage: set() for stage in Stage}
+        self._stages = stages
+        self._face = _face(stages, len(self._names), self._remark)
+
+    @property
+    def may_remain(self) -> str:
+        """The names of the nodes that were not seen to be removed."""
+        return folded(name for name in self._names if name not in self._at[Stage.REMOVED])
+
+    def __enter__(self) -> Self:
+        self._face.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+        if removed := self._at[Stage.REMOVED]:
+            note(f"destroyed again: {folded(sorted(removed))}")
+
+    def stop(self) -> None:
+        """Show no more."""
+        self._face.stop()
+
+    def report(self, step: Step) -> None:
+        """Take note of a step; given to `Cloud.launch`."""
+        self._at[step.stage].add(step.node)
+        if step.stage is Stage.FAILED:
+            note(step.detail if step.node in step.detail else f"{step.node}: {step.detail}")
+        if step.stage in self._stages:
+            self._face.show(step.stage, len(self._at[step.stage]))
+
+    def _remark(self, stage: str) -> str:
+        """Return who keeps a stage waiting, and how many it waits for no more."""
+        reached, failed = self._at[stage], self._at[Stage.FAILED]
+        remarks = []
+        if given_up := failed - reached:
+            remarks.append(f"{len(given_up)} failed")
+        late = [name for name in self._names if name not in reached | failed]
+        if reached and late:
+            remarks.append(f"waiting for {folded(late)}")
+        return ", ".join(remarks)
+
+
+class Lines:
+    """A plain line for each stage once all nodes have come to it, or no more will."""
 
     def __init__(self, total: int) -> None:
         self._total = total
         self._begun = time.monotonic()
-        self._seen: set[str] = set()
-        self._counts: Counter[Stage] = Counter()
-        self._live = _Live(total) if sys.stderr.isatty() and not MANNER.quiet else None
-
-    @property
-    def may_remain(self) -> str:
-        """The names of nodes that may still exist."""
-        return folded(sorted(self._seen))
-
-    def __enter__(self) -> Self:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._live:
-            self._live.stop()
-
-    def report(self, step: Step) -> None:
-        """Take note of a step; given to `Cloud.launch`."""
-        self._counts[step.stage] += 1
-        if step.stage is Stage.REMOVED:
-            self._seen.discard(step.node)
-        else:
-            self._seen.add(step.node)
-        if step.stage is Stage.FAILED:
-            self._say(f"{step.node} failed: {step.detail}")
-        elif self._live:
-            self._live.count(step.stage)
-        elif step.stage in STAGES and self._counts[step.stage] == self._total:
-            seconds = time.monotonic() - self._begun
-            note(f"{step.stage}: {self._total} of {self._total} ({seconds:.1f} s)")
-
-    def _say(self, text: str) -> None:
-        if self._live:
-            self._live.say(text)
-        else:
-            note(text)
-
-
-class _Live:
-    """One line for each stage, redrawn in place."""
-
-    def __init__(self, total: int) -> None:
-        # Loaded here: a launch that nobody watches need not wait for it.
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-        from rich.progress import Progress as Bars
-
-        self._bars = Bars(
-            TextColumn("{task.description:<9}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=Console(stderr=True, highlight=False, markup=False),
-        )
-        self._tasks = {stage: self._bars.add_task(stage.value, total=total) for stage in STAGES}
+        self._done: dict[str, int] = {}
 
     def start(self) -> None:
-        self._bars.start()
+        """Show nothing yet."""
+
+    def show(self, stage: str, done: int) -> None:
+        """Take note that so many nodes have come to this stage."""
+        self._done[stage] = done
+        if done == self._total:
+            self._say(stage)
 
     def stop(self) -> None:
-        self._bars.stop()
+        """Show the stages that not all nodes came to."""
+        for stage, done in self._done.items():
+            if done < self._total:
+                self._say(stage)
 
-    def count(self, stage: Stage) -> None:
-        if stage in self._tasks:
-            self._bars.advance(self._tasks[stage])
+    def _say(self, stage: str) -> None:
+        seconds = time.monotonic() - self._begun
+        note(f"{stage}: {self._done[stage]} of {counted(self._total)} ({seconds:.1f} s)")
 
-    def say(self, text: str) -> None:
-        self._bars.console.print(printable(text))
+
+def _face(stages: Sequence[Stage], total: int, remark: Callable[[str], str]) -> Face:
+    terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if not terminal or MANNER.quiet or not stages:
+        return Lines(total)
+    # Loaded here: a launch that nobody watches need not wait for it.
+    from .live import Live
+
+    return Live(stages, total, remark)

@@ -1,5 +1,7 @@
 """What goes to the terminal: answers to stdout, everything else to stderr."""
 
+import io
+import logging
 import os
 import sys
 from dataclasses import dataclass
@@ -11,13 +13,46 @@ from ..text import printable
 
 @dataclass
 class Manner:
-    """How the user wants to be spoken to; the options before the command set it."""
+    """How the user wants to be spoken to: --quiet and --debug set it."""
 
     quiet: bool = False
     debug: bool = False
 
 
 MANNER = Manner()
+
+
+class _Safe(logging.Formatter):
+    """Makes what others wrote harmless in the log too."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(printable(line) for line in super().format(record).split("\n"))
+
+
+def prepare() -> None:
+    """Have streams that always take what we write, and a log only if it was asked for."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:  # closed by who started us: nothing may come in its place
+            _to_nowhere(descriptor)
+            setattr(sys, name, os.fdopen(descriptor, "w" if descriptor else "r"))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    log: logging.Handler = logging.StreamHandler() if MANNER.debug else logging.NullHandler()
+    log.setFormatter(_Safe("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if MANNER.debug else logging.WARNING, handlers=[log])
+
+
+def _to_nowhere(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != descriptor:
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
+
+
+def give_up_on(stream: TextIO) -> None:
+    """Let what is still to be written to this stream vanish: nobody takes it."""
+    _to_nowhere(stream.fileno())
 
 
 def answer(text: str) -> None:
@@ -28,14 +63,13 @@ def answer(text: str) -> None:
 def note(text: str) -> None:
     """Say something that is not the answer, unless asked to be quiet."""
     if not MANNER.quiet:
-        print(printable(text), file=sys.stderr, flush=True)
+        _tell(printable(text))
 
 
 def error(what: str, cause: str, fix: str) -> None:
     """Say what went wrong and how to mend it: two lines, whatever they hold."""
     reason = f" ({printable(cause)})" if cause else ""
-    print(f"error: {printable(what)}{reason}", file=sys.stderr)
-    print(f"fix: {printable(fix) or 'see --debug'}", file=sys.stderr, flush=True)
+    _tell(f"error: {printable(what)}{reason}\nfix: {printable(fix) or 'see --debug'}")
 
 
 def tinycloud_error(problem: TinycloudError) -> None:
@@ -43,6 +77,19 @@ def tinycloud_error(problem: TinycloudError) -> None:
     error(problem.what, problem.cause, problem.fix)
 
 
+def _tell(text: str) -> None:
+    """Write to stderr; that nobody is there to read it must not change what we do."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        give_up_on(sys.__stderr__ or sys.stderr)
+
+
 def colours(stream: TextIO) -> bool:
     """Return whether to use colour on this stream (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def counted(number: int, noun: str = "node") -> str:
+    """Return a number of things in words: `1 node`, `2 nodes`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -1,14 +1,17 @@
 """One node's own way: it has an address, SSH answers and is proven, setup is done."""
 
+import asyncio
 import shlex
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from ..driver import Group
-from ..errors import CommandFailed
+from ..errors import CommandFailed, Unreachable
 from ..node import Node
 from ..ssh.connection import Connection
 from ..ssh.connections import Connections
+from ..ssh.leash import checked_command
 from ..text import printable
 from .roster import Roster
 from .step import Report, Stage, Step
@@ -16,6 +19,16 @@ from .step import Report, Stage, Step
 # `setup` runs once on each node: a file in the user's home says that it did.
 _ONCE = '[ -e "$HOME/.tinycloud-setup" ] || {{ /bin/sh -c {} && : >"$HOME/.tinycloud-setup"; }}'
 _KEPT = 2000
+
+
+def checked_setup(group: Group) -> None:
+    """Raise `InvalidInput` if SSH can't carry the group's setup script."""
+    if group.setup is not None:
+        checked_command(_setup_command(group.setup))
+
+
+def _setup_command(script: str) -> str:
+    return _ONCE.format(shlex.quote(script))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,14 +50,25 @@ class BringUp:
 
         node = await roster.addressed(index, self.deadline)
         self.report(Step(Stage.STARTED, node.name, f"{node.address} port {node.port}"))
-        connection = await self.connections.get_booting(
-            node, self.key, deadline=self.deadline, alive=alive
-        )
+        connection = await self._connected(node, alive)
         self.report(Step(Stage.CONNECTED, node.name))
         if group.setup:
             await self._set_up(connection, group.setup)
         self.report(Step(Stage.READY, node.name))
         return node
+
+    async def _connected(self, node: Node, alive: Callable[[], Awaitable[None]]) -> Connection:
+        try:
+            async with asyncio.timeout(self.deadline - time.monotonic()):
+                return await self.connections.get_booting(
+                    node, self.key, deadline=self.deadline, alive=alive
+                )
+        except TimeoutError as error:
+            raise Unreachable(
+                f"can't reach {node.name} at {node.address} port {node.port}",
+                cause="no login before the time for the launch was over",
+                fix="look at the machine, or launch again with a longer timeout",
+            ) from error
 
     async def _set_up(self, connection: Connection, script: str) -> None:
         name, last = connection.node.name, b""
@@ -54,7 +78,7 @@ class BringUp:
             last = (last + data)[-_KEPT:]
 
         ending = await connection.run(
-            _ONCE.format(shlex.quote(script)),
+            _setup_command(script),
             emit=emit,
             variables={"TINYCLOUD_CLUSTER": self.cluster, "TINYCLOUD_NODE": name},
             timeout=max(1.0, self.deadline - time.monotonic()),

@@ -2,28 +2,30 @@
 
 import signal
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Sequence
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from ..driver import Group
-from ..errors import ClusterExists, ConnectionLost, InvalidInput, NoSuchCluster, ResourcesRemain
-from ..fanout import Put, fan_out, stream_out
-from ..group import GroupSpec, checked_name
+from ..errors import ClusterExists, ConnectionLost, InvalidInput, TinycloudError
+from ..fanout import fan_out, stream_out, to_the_end
+from ..group import checked_name
 from ..node import Node, Status
 from ..result import Output, Result, Results, State
 from ..ssh.leash import checked_command
 from ..store import ClusterFolder, Record
 from . import plan
-from .bringup import BringUp
+from .bringup import BringUp, checked_setup
 from .destroy import destroy_group
 from .execution import Execution, check_reachable
+from .failure import still_there
+from .foreign import asking
+from .inventory import Inventory
 from .keyfile import read_key_file
 from .launch import Launch
-from .roster import as_error
 from .session import Session
 from .step import Report, ignore
 
@@ -50,16 +52,23 @@ class Cloud:
         self.groups = plan.checked_groups(groups)
         self.authorize = tuple(authorize)
         self._folder = ClusterFolder(name)
+        self._inventory = Inventory(self.groups, self._folder)
         self._opened: Session | None = None
+        self._entered = False
 
     def __repr__(self) -> str:
         sizes = ", ".join(f"{group.tag} x {group.count}" for group in self.groups)
         return f"<Cloud {self.name!r}: {sizes}{', open' if self._opened else ''}>"
 
     async def __aenter__(self) -> Self:
-        if self._opened is not None:
+        if self._entered:
             raise InvalidInput(f"cloud '{self.name}' is open already", fix="enter the block once")
-        self._opened = await Session(self.groups, self._folder).__aenter__()
+        self._entered = True
+        try:
+            self._opened = await Session(self.groups, self._folder).__aenter__()
+        except BaseException:
+            self._entered = False
+            raise
         return self
 
     async def __aexit__(
@@ -68,7 +77,7 @@ class Cloud:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        opened, self._opened = self._opened, None
+        opened, self._opened, self._entered = self._opened, None, False
         if opened is not None:
             await opened.__aexit__(kind, error, traceback)
 
@@ -79,6 +88,20 @@ class Cloud:
         else:
             async with Session(self.groups, self._folder) as session:
                 yield session
+
+    @contextmanager
+    def _at_work(self) -> Iterator[bool]:
+        """Be the only one at work on the cluster; yield whether nothing was kept of it before.
+
+        A folder that was made only for the lock goes when the work is over.
+        """
+        fresh = not self._folder.exists()
+        with self._folder.locked():
+            try:
+                yield fresh
+            finally:
+                if fresh and self._folder.exists() and self._folder.record() is None:
+                    self._folder.remove()
 
     async def launch(
         self,
@@ -99,16 +122,12 @@ class Cloud:
         of each step.
 
         Raises `LaunchFailed`, which holds what happened to each node; `ClusterBusy`,
-        `ClusterExists`, `ProviderError`, `InvalidInput`; `ResourcesRemain` if what a
-        failed launch created could not be destroyed.
+        `ClusterExists`, `InvalidInput`, and `ProviderError` before any node is started;
+        `ResourcesRemain` if what a cancelled launch created could not be destroyed.
         """
-        fresh = not self._folder.exists()
-        with self._folder.locked():
-            record = self._checked_record()
-            async with self._session() as session:
-                launch = self._launch(session, record, time.monotonic() + timeout, report)
-                launch.fresh, launch.wait, launch.minimum = fresh, wait, minimum
-                return await launch.run()
+        if minimum is not None and minimum < 0:
+            raise InvalidInput(f"a minimum of {minimum} nodes makes no sense", fix="0 or more")
+        return await self._launch(wait, minimum, time.monotonic() + timeout, report, undo=True)
 
     async def start(
         self, *, timeout: float = LAUNCH_TIMEOUT, report: Report = ignore
@@ -118,42 +137,46 @@ class Cloud:
         As `launch`, but only for a cluster that exists, and nothing is taken back.
         Raises `NoSuchCluster`, and what `launch` raises.
         """
-        await self._check_exists()
-        with self._folder.locked():
-            record = self._checked_record()
-            async with self._session() as session:
-                launch = self._launch(session, record, time.monotonic() + timeout, report)
-                launch.all_or_nothing = False
-                nodes = await launch.run()
+        async with self._session():
+            await self._inventory.known()
+        nodes = await self._launch(True, None, time.monotonic() + timeout, report, undo=False)
         return tuple(node for group in nodes.values() for node in group)
 
-    def _launch(
-        self, session: Session, record: Record | None, deadline: float, report: Report
-    ) -> Launch:
-        key = self._folder.make_login_key()
-        return Launch(
-            groups=self.groups,
-            specs={g.tag: self._spec(g, (key.public, *self.authorize)) for g in self.groups},
-            folder=self._folder,
-            record=record,
-            bring_up=BringUp(
-                cluster=self.name,
-                connections=session.connections,
-                key=key.private,
+    async def _launch(
+        self, wait: bool, minimum: int | None, deadline: float, report: Report, *, undo: bool
+    ) -> dict[str, tuple[Node, ...]]:
+        for group in self.groups:
+            checked_setup(group)
+        with self._at_work() as fresh:
+            record = self._checked_record()
+            key = self._folder.make_login_key()
+            keys = (key.public, *self.authorize)
+            launch = Launch(
+                groups=self.groups,
+                specs={g.tag: plan.spec(self.name, g, g.count, keys) for g in self.groups},
+                folder=self._folder,
+                record=record,
+                fresh=fresh,
+                wait=wait,
+                minimum=minimum,
                 deadline=deadline,
                 report=report,
-            ),
-        )
-
-    def _spec(self, group: Group, keys: tuple[str, ...] = ()) -> GroupSpec:
-        return GroupSpec(
-            cluster=self.name,
-            tag=group.tag,
-            count=group.count,
-            authorized_keys=keys,
-            ttl=group.ttl,
-            setup=group.setup,
-        )
+            )
+            try:
+                async with self._session() as session:
+                    return await launch.run(
+                        BringUp(
+                            cluster=self.name,
+                            connections=session.connections,
+                            key=key.private,
+                            deadline=deadline,
+                            report=report,
+                        )
+                    )
+            except BaseException as error:
+                if undo:
+                    await to_the_end(launch.take_back(error))
+                raise
 
     def _checked_record(self) -> Record | None:
         """Return the record; raise `ClusterExists` if it is of other drivers."""
@@ -170,42 +193,13 @@ class Cloud:
     async def list(self, tag: str | None = None) -> tuple[Node, ...]:
         """Return the nodes that exist, ordered by group, then index."""
         async with self._session():
-            found = await fan_out(self._list_group, self.groups)
-        nodes = tuple(node for group in found for node in group)
-        return plan.chosen(nodes, self.groups, tag, None)
-
-    async def _list_group(self, group: Group) -> tuple[Node, ...]:
-        try:
-            return await group.driver.list(self._spec(group))
-        except Exception as error:
-            raise as_error(error, f"can't list group '{group.tag}'") from error
+            return plan.chosen(await self._inventory.nodes(), self.groups, tag, None)
 
     async def status(self, tag: str | None = None) -> dict[str, Status]:
         """Return the status of each node by name; `terminated` where one should be and is not."""
-        nodes = plan.chosen(await self._expected(), self.groups, tag, None)
+        async with self._session():
+            nodes = plan.chosen(await self._inventory.expected(), self.groups, tag, None)
         return {node.name: node.status for node in nodes}
-
-    async def _expected(self) -> tuple[Node, ...]:
-        """Return the nodes that there are, and those that the record says there should be."""
-        record = self._folder.record()
-        recorded = {group.tag: group for group in record.groups} if record else {}
-        nodes = await self.list()
-        return tuple(
-            node
-            for group in self.groups
-            for node in plan.expected(
-                group,
-                recorded.get(group.tag),
-                [node for node in nodes if node.tag == group.tag],
-            )
-        )
-
-    async def _check_exists(self) -> None:
-        if self._folder.record() is None and not await self.list():
-            raise NoSuchCluster(
-                f"no cluster '{self.name}'",
-                fix="'tinycloud list' shows those that are known here",
-            )
 
     async def stop(self) -> tuple[Node, ...]:
         """Stop all nodes, and return them; they keep index, disk and identity.
@@ -213,22 +207,23 @@ class Cloud:
         Raises `NoSuchCluster`, `ClusterBusy` and, when every group has been asked to
         stop, the first `ProviderError`.
         """
-        await self._check_exists()
+        async with self._session():
+            await self._inventory.known()
+            with self._at_work():
+                specs = self._inventory.specs()
 
-        async def stop(group: Group) -> Exception | None:
-            try:
-                await group.driver.stop(self._spec(group))
-            except Exception as error:
-                return as_error(error, f"can't stop group '{group.tag}'")
-            return None
+                async def stop(group: Group) -> TinycloudError | None:
+                    try:
+                        async with asking(f"can't stop group '{group.tag}'"):
+                            await group.driver.stop(specs[group.tag])
+                    except TinycloudError as error:
+                        return error
+                    return None
 
-        with self._folder.locked():
-            async with self._session():
-                errors = await fan_out(stop, self.groups)
-                for error in errors:
+                for error in await fan_out(stop, self.groups):
                     if error is not None:
                         raise error
-                return await self.list()
+                return await self._inventory.nodes()
 
     async def destroy(self) -> Results:
         """Destroy the cluster and forget it; return one result for each node that it had.
@@ -237,24 +232,27 @@ class Cloud:
         if anything is left, naming it and the command that removes it; the cluster is
         then still known.
         """
-        with self._folder.locked():
-            record = self._folder.record()
-            async with self._session():
-                ends = await fan_out(lambda g: destroy_group(g, self._spec(g)), self.groups)
+        with self._at_work():
+            specs = self._inventory.specs()
+            ends = await fan_out(lambda g: destroy_group(g, specs[g.tag]), self.groups)
             remaining = tuple(name for end in ends for name in end.remaining)
             if remaining:
-                raise ResourcesRemain(
-                    f"still there: {', '.join(remaining)}",
-                    cause="; ".join(str(end.error) for end in ends if end.error),
-                    fix=f"tinycloud destroy {self.name}",
-                    remaining=remaining,
-                )
-            others = plan.without(record.groups if record else (), [g.tag for g in self.groups])
-            if record is not None and others:
-                self._folder.write_record(replace(record, groups=others))
-            else:
-                self._folder.remove()
-        return Results(result for end in ends for result in end.results)
+                cause = "; ".join(str(end.error) for end in ends if end.error)
+                raise still_there(self.name, remaining, cause)
+            results = Results(result for end in ends for result in end.results)
+            self._forget(results)
+        return results
+
+    def _forget(self, destroyed: Results) -> None:
+        """Forget these groups, and the cluster with the last of its groups."""
+        record = self._folder.record()
+        others = plan.without(record.groups, [g.tag for g in self.groups]) if record else ()
+        if record is None or not others:
+            self._folder.remove()
+            return
+        self._folder.write_record(replace(record, groups=others))
+        for result in destroyed:
+            self._folder.unpin(result.node.id)
 
     async def execute(
         self,
@@ -276,21 +274,8 @@ class Cloud:
         Raises `InvalidInput`, `NoSuchCluster`, and `ProviderError` if the nodes can't
         be listed.
         """
-        nodes = await self._targets(tag, index)
-
-        async def on(node: Node) -> Result:
-            kept: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
-
-            async def keep(stream: str, data: bytes) -> None:
-                kept[stream].append(data)
-
-            result = await execution.on(node, keep)
-            out, err = b"".join(kept["stdout"]), b"".join(kept["stderr"])
-            return replace(result, stdout=out, stderr=err)
-
-        async with self._session() as session:
-            execution = self._execution(session, command, keyfile, timeout)
-            return Results(await fan_out(on, nodes, limit=limit))
+        async with self._execution(command, tag, index, keyfile, timeout) as (execution, nodes):
+            return Results(await fan_out(execution.kept, nodes, limit=limit))
 
     async def stream(
         self,
@@ -308,41 +293,39 @@ class Cloud:
         result comes after all of its node's output and holds none. When the reader
         stops early (`contextlib.aclosing` says when), the commands are ended.
         """
-        nodes = await self._targets(tag, index)
+        async with (
+            self._execution(command, tag, index, keyfile, timeout) as (execution, nodes),
+            aclosing(stream_out(execution.passed_on, nodes, limit=limit)) as events,
+        ):
+            async for event in events:
+                yield event
 
-        async def on(node: Node, put: Put[Output | Result]) -> None:
-            async def pass_on(stream: str, data: bytes) -> None:
-                await put(Output(node=node, stream=stream, data=data))
-
-            await put(await execution.on(node, pass_on))
-
+    @asynccontextmanager
+    async def _execution(
+        self,
+        command: str,
+        tag: str | None,
+        index: int | Collection[int] | None,
+        keyfile: str | Path | None,
+        timeout: float | None,
+    ) -> AsyncIterator[tuple[Execution, tuple[Node, ...]]]:
+        """Yield what runs `command`, and the nodes to run it on."""
+        command = checked_command(command)
+        key = None if keyfile is None else read_key_file(Path(keyfile))
         async with self._session() as session:
-            execution = self._execution(session, command, keyfile, timeout)
-            async with aclosing(stream_out(on, nodes, limit=limit)) as events:
-                async for event in events:
-                    yield event
+            nodes = await self._inventory.chosen(tag, index)
+            yield (
+                Execution(
+                    cluster=self.name,
+                    connections=session.connections,
+                    key=key or self._own_key(),
+                    command=command,
+                    timeout=timeout,
+                ),
+                nodes,
+            )
 
-    async def _targets(
-        self, tag: str | None, index: int | Collection[int] | None
-    ) -> tuple[Node, ...]:
-        await self._check_exists()
-        indices = (index,) if isinstance(index, int) else index
-        return plan.chosen(await self._expected(), self.groups, tag, indices)
-
-    def _execution(
-        self, session: Session, command: str, keyfile: str | Path | None, timeout: float | None
-    ) -> Execution:
-        return Execution(
-            cluster=self.name,
-            session=session,
-            key=self._key(keyfile),
-            command=checked_command(command),
-            timeout=timeout,
-        )
-
-    def _key(self, keyfile: str | Path | None) -> bytes:
-        if keyfile is not None:
-            return read_key_file(Path(keyfile))
+    def _own_key(self) -> bytes:
         key = self._folder.login_key()
         if key is None:
             raise InvalidInput(
@@ -360,10 +343,12 @@ class Cloud:
         128 + its number, as in a shell. Raises `Unreachable`, `Untrusted`, and
         `ConnectionLost` if the node dies; the terminal is put back in any case.
         """
-        (node,) = await self._targets(self.groups[0].tag if tag is None else tag, index)
-        check_reachable(node, self.name)
+        key = None if keyfile is None else read_key_file(Path(keyfile))
         async with self._session() as session:
-            connection = await session.connections.get(node, self._key(keyfile))
+            chosen = self.groups[0].tag if tag is None else tag
+            (node,) = await self._inventory.chosen(chosen, index)
+            check_reachable(node, self.name)
+            connection = await session.connections.get(node, key or self._own_key())
             ending = await connection.shell()
         if ending.state is State.LOST:
             raise ConnectionLost(

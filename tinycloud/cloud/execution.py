@@ -1,13 +1,14 @@
 """One command on many nodes: every node ends in exactly one state."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..errors import TinycloudError, Unreachable, Untrusted
+from ..fanout import Put
 from ..node import Node, Status
-from ..result import Result, State
+from ..result import Output, Result, State
 from ..ssh.connection import Connection, Emit, Ending
-from .session import Session
+from ..ssh.connections import Connections
 
 
 def check_reachable(node: Node, cluster: str) -> None:
@@ -27,13 +28,30 @@ class Execution:
     """A command, and what it needs to get to the nodes; `timeout` is in seconds."""
 
     cluster: str
-    session: Session
+    connections: Connections
     key: bytes = field(repr=False)
     command: str
     timeout: float | None
 
-    async def on(self, node: Node, emit: Emit) -> Result:
-        """Run the command on `node` and return how that ended, whatever happens to it."""
+    async def kept(self, node: Node) -> Result:
+        """Run the command on `node` and return how that ended, with all that it printed."""
+        pieces: dict[str, list[bytes]] = {"stdout": [], "stderr": []}
+
+        async def keep(stream: str, data: bytes) -> None:
+            pieces[stream].append(data)
+
+        result = await self._on(node, keep)
+        return replace(result, stdout=b"".join(pieces["stdout"]), stderr=b"".join(pieces["stderr"]))
+
+    async def passed_on(self, node: Node, put: Put[Output | Result]) -> None:
+        """Run the command on `node`; put what it prints as it comes, and how it ended."""
+
+        async def pass_on(stream: str, data: bytes) -> None:
+            await put(Output(node=node, stream=stream, data=data))
+
+        await put(await self._on(node, pass_on))
+
+    async def _on(self, node: Node, emit: Emit) -> Result:
         begun = time.monotonic()
         ending = await self._ending(node, emit)
         return Result(
@@ -47,7 +65,7 @@ class Execution:
     async def _ending(self, node: Node, emit: Emit) -> Ending:
         try:
             check_reachable(node, self.cluster)
-            connection: Connection = await self.session.connections.get(node, self.key)
+            connection: Connection = await self.connections.get(node, self.key)
         except TinycloudError as error:
             return Ending(state=_state(node, error), error=str(error))
         return await connection.run(

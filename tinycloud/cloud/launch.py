@@ -1,60 +1,63 @@
-"""One launch: every group at once, every node on its own way, and the way back."""
+"""One launch: every group at once, every node on its own way; and the way back."""
 
-import asyncio
 import uuid
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from ..driver import Group
-from ..errors import LaunchFailed, ResourcesRemain, TinycloudError
-from ..fanout import fan_out, to_the_end
+from ..errors import LaunchFailed, TinycloudError
+from ..fanout import fan_out
 from ..group import GroupSpec
 from ..node import Node, Status, node_name
 from ..store import ClusterFolder, Record
 from . import plan
+from .attempt import Attempt, Outcome
 from .bringup import BringUp
-from .roster import Roster, as_error
-from .step import Stage, Step
+from .failure import launch_failed, still_there
+from .foreign import asking
+from .inventory import listed
+from .roster import Roster
+from .step import Report, Stage, Step
+from .undo import Undo, Undone
 
-UNDO_TIMEOUT = 300.0
-"""Seconds that a driver has to take back what a failed launch made of a group."""
-
-Outcome = Node | TinycloudError
-"""What became of one node that should come up."""
+_COMING_UP = (Status.PENDING, Status.RUNNING)
 
 
 @dataclass(slots=True, kw_only=True)
 class Launch:
     """One launch of a cluster whose lock is ours.
 
-    `record` is what was recorded before, `fresh` whether there was no folder;
-    `before` fills with the nodes that each group had.
+    `specs` tell of each group as it is wanted. `record` is what was recorded before,
+    `fresh` whether there was no folder; `minimum` is how many nodes of each group
+    are enough, `deadline` is of `time.monotonic`. `before` fills with the nodes that
+    each group had; `begun` and `started` say what drivers may have made since.
     """
 
     groups: tuple[Group, ...]
     specs: Mapping[str, GroupSpec]
     folder: ClusterFolder
     record: Record | None
-    bring_up: BringUp
-    fresh: bool = False
-    wait: bool = True
-    minimum: int | None = None
-    all_or_nothing: bool = True
+    fresh: bool
+    wait: bool
+    minimum: int | None
+    deadline: float
+    report: Report
     before: dict[str, tuple[Node, ...]] = field(default_factory=dict)
+    begun: bool = False
+    started: bool = False
 
-    async def run(self) -> dict[str, tuple[Node, ...]]:
-        """Launch, and return the nodes of each group; or raise, with what is new destroyed."""
-        try:
-            self._write_record({})
-            await fan_out(self._look_before, self.groups)
-            await fan_out(self._prepare, self.groups)
-            outcomes = await fan_out(self._start, self.groups)
-            return await self._accept(dict(zip(self.specs, outcomes, strict=True)))
-        except BaseException as error:
-            if self.all_or_nothing:
-                await to_the_end(self._take_back(error))
-            raise
+    async def run(self, bring_up: BringUp) -> dict[str, tuple[Node, ...]]:
+        """Launch, and return the nodes of each group; the drivers must be open."""
+        self._write_record({})
+        found = await fan_out(self._listed, self.groups)
+        self.before = {group.tag: nodes for group, nodes in zip(self.groups, found, strict=True)}
+        self.begun = True
+        await self._prepare()
+        self.started = True
+        attempts = await fan_out(lambda group: self._start(group, bring_up), self.groups)
+        await self._accept(attempts)
+        return {attempt.group.tag: attempt.nodes for attempt in attempts}
 
     def _write_record(self, absent: Mapping[str, Collection[int]]) -> None:
         old = self.record
@@ -67,155 +70,126 @@ class Launch:
             )
         )
 
-    async def _look(self, group: Group) -> tuple[Node, ...]:
-        try:
-            return await group.driver.list(self.specs[group.tag])
-        except Exception as error:
-            raise as_error(error, f"can't list group '{group.tag}'") from error
+    def _known_spec(self, group: Group) -> GroupSpec:
+        """Return the spec to look at the group with: there may be more than is wanted now."""
+        recorded = {g.tag: g for g in self.record.groups} if self.record else {}
+        return replace(self.specs[group.tag], count=plan.largest(group, recorded.get(group.tag)))
 
-    async def _look_before(self, group: Group) -> None:
-        self.before[group.tag] = await self._look(group)
+    async def _listed(self, group: Group) -> tuple[Node, ...]:
+        return await listed(group, self._known_spec(group), self.deadline)
 
-    async def _prepare(self, group: Group) -> None:
-        try:
-            await group.driver.prepare(self.specs[group.tag])
-        except Exception as error:
-            raise as_error(error, f"can't prepare group '{group.tag}'") from error
+    async def _prepare(self) -> None:
+        """Prepare every group; if one can't be, the others are still done with, not cut off."""
 
-    async def _start(self, group: Group) -> dict[int, Outcome]:
-        refused: TinycloudError | None = None
-        try:
-            nodes = await group.driver.start(self.specs[group.tag])
-        except Exception as error:
-            refused = as_error(error, f"can't start group '{group.tag}'")
-            nodes = await self._look(group)  # some may have started all the same
-        there = {node.index for node in nodes}
-        roster = Roster(group.tag, nodes, lambda: self._look(group))
+        async def prepare(group: Group) -> TinycloudError | None:
+            try:
+                async with asking(f"can't prepare group '{group.tag}'", self.deadline):
+                    await group.driver.prepare(self.specs[group.tag])
+            except TinycloudError as error:
+                return error
+            return None
+
+        for error in await fan_out(prepare, self.groups):
+            if error is not None:
+                raise error
+
+    async def _start(self, group: Group, bring_up: BringUp) -> Attempt:
+        nodes, refused = await self._started(group)
+        roster = Roster(group.tag, nodes, lambda: self._listed(group))
+        there = {node.index for node in nodes if node.status in _COMING_UP}
 
         async def one(index: int) -> Outcome:
             try:
                 if refused is not None and index not in there:
                     raise refused
                 if self.wait:
-                    return await self.bring_up.node(group, roster, index)
+                    return await bring_up.node(group, roster, index)
                 return roster.alive(index)
             except TinycloudError as error:
                 name = node_name(group.tag, index)
-                self.bring_up.report(Step(Stage.FAILED, name, str(error), error))
+                self.report(Step(Stage.FAILED, name, str(error), error))
                 return error
 
-        return dict(enumerate(await fan_out(one, range(group.count))))
-
-    async def _accept(
-        self, outcomes: Mapping[str, Mapping[int, Outcome]]
-    ) -> dict[str, tuple[Node, ...]]:
-        """Return the nodes if they are enough, without those that failed; else raise."""
-        up = {
-            tag: {i: node for i, node in nodes.items() if isinstance(node, Node)}
-            for tag, nodes in outcomes.items()
-        }
-        failures = {
-            node_name(tag, index): error
-            for tag, nodes in outcomes.items()
-            for index, error in nodes.items()
-            if isinstance(error, TinycloudError)
-        }
-        if not plan.enough(self.groups, up, self.minimum):
-            raise launch_failed(self.folder.name, self.groups, failures)
-        if failures:
-            absent = {tag: set(outcomes[tag]) - set(up[tag]) for tag in up}
-            await self._give_up(absent)
-        surplus = {
-            tag: {node.index: node for node in nodes if node.index not in outcomes[tag]}
-            for tag, nodes in self.before.items()
-        }
-        return {
-            tag: tuple(node for _, node in sorted({**surplus[tag], **nodes}.items()))
-            for tag, nodes in up.items()
-        }
-
-    async def _give_up(self, absent: Mapping[str, Collection[int]]) -> None:
-        """Destroy those of the failed nodes that are new, and remember to do without them."""
-        remaining = await fan_out(
-            lambda group: self._remove_new(group, absent[group.tag]), self.groups
-        )
-        if any(remaining):
-            raise remain(self.folder.name, [name for names in remaining for name in names])
-        old = {node_name(tag, node.index) for tag in self.before for node in self.before[tag]}
-        self._write_record(
-            {
-                tag: [index for index in indices if node_name(tag, index) not in old]
-                for tag, indices in absent.items()
-            }
+        ends = await fan_out(one, range(group.count))
+        return Attempt(
+            group=group,
+            outcomes=dict(enumerate(ends)),
+            surplus=tuple(node for node in roster.nodes if node.index >= group.count),
+            refused=refused,
         )
 
-    async def _take_back(self, error: BaseException) -> None:
-        """Undo this launch; raise if something remains, with `error` as the reason."""
-        names = [n for names in await fan_out(self._undo, self.groups) for n in names]
+    async def _started(self, group: Group) -> tuple[tuple[Node, ...], TinycloudError | None]:
+        """Start the group; return its nodes, and what the driver raised if it did."""
+        try:
+            async with asking(f"can't start group '{group.tag}'", self.deadline):
+                return await group.driver.start(self.specs[group.tag]), None
+        except TinycloudError as error:
+            refused = error
+        try:  # some may have started all the same
+            return await self._listed(group), refused
+        except TinycloudError:
+            return (), refused
+
+    async def _accept(self, attempts: Collection[Attempt]) -> None:
+        """Raise `LaunchFailed` unless enough came up; then do without those that did not."""
+        failures = {name: error for attempt in attempts for name, error in attempt.failures.items()}
+        if not failures:
+            return
+        up = {attempt.group.tag: len(attempt.up) for attempt in attempts}
+        enough = self.minimum is not None and plan.enough(self.groups, up, self.minimum)
+        if not enough or any(await fan_out(self._give_up, attempts)):
+            raise self._failed(failures)
+        absent = await fan_out(self._absent, attempts)
+        self._write_record({a.group.tag: i for a, i in zip(attempts, absent, strict=True)})
+
+    async def _give_up(self, attempt: Attempt) -> tuple[str, ...]:
+        """Destroy those of the failed nodes that are new; return the names of what remains."""
+        if not attempt.failed:
+            return ()
+        return self._done(await self._undo(attempt.group).only(attempt.failed))
+
+    async def _absent(self, attempt: Attempt) -> tuple[int, ...]:
+        """Return the indices to do without from now on: those that have no machine."""
+        if not attempt.failed:
+            return ()
+        there = {n.index for n in await listed(attempt.group, self._known_spec(attempt.group))}
+        return tuple(index for index in attempt.failed if index not in there)
+
+    async def take_back(self, error: BaseException) -> None:
+        """Undo this launch, which `error` has ended; raise if something remains."""
+        touched = [g for g in self.groups if self.started or self._is_prepared(g)]
+        ends = await fan_out(lambda group: self._undo(group).all(), touched)
+        remaining = tuple(name for end in ends for name in self._done(end))
+        if not remaining:
+            self._restore()
+        elif isinstance(error, LaunchFailed):
+            raise self._failed(error.failures, remaining) from error
+        else:
+            raise still_there(self.folder.name, remaining, "destroying them failed") from error
+
+    def _is_prepared(self, group: Group) -> bool:
+        """Return whether something may have been made for a group that was not there."""
+        return self.begun and not self.before[group.tag]
+
+    def _failed(
+        self, failures: Mapping[str, TinycloudError], remaining: tuple[str, ...] = ()
+    ) -> LaunchFailed:
+        return launch_failed(self.folder.name, self.groups, failures, remaining)
+
+    def _undo(self, group: Group) -> Undo:
+        return Undo(
+            group=group, spec=self._known_spec(group), before=self.before.get(group.tag, ())
+        )
+
+    def _done(self, undone: Undone) -> tuple[str, ...]:
+        """Forget the nodes that were removed; return the names of what remains."""
+        for node in undone.removed:
+            self.folder.unpin(node.id)
+            self.report(Step(Stage.REMOVED, node.name))
+        return undone.remaining
+
+    def _restore(self) -> None:
         if self.record is not None:
             self.folder.write_record(self.record)
-        elif self.fresh and not names:
+        elif self.fresh:
             self.folder.remove()
-        if names and isinstance(error, LaunchFailed):
-            error.remaining = tuple(names)
-        elif names:
-            raise remain(self.folder.name, names) from error
-
-    async def _undo(self, group: Group) -> tuple[str, ...]:
-        if group.tag not in self.before:  # we did not get as far as to look
-            return ()
-        return await self._remove_new(group, None)
-
-    async def _remove_new(self, group: Group, only: Collection[int] | None) -> tuple[str, ...]:
-        """Destroy the group's new nodes (with `only`: of these indices); name what remains.
-
-        Without `only`, a group that was not there before goes whole, with all that
-        was prepared for it, and one that was stopped before is stopped again.
-        """
-        spec, before = self.specs[group.tag], self.before[group.tag]
-        new: tuple[Node, ...] = ()
-        try:
-            async with asyncio.timeout(UNDO_TIMEOUT):
-                new = plan.created(before, await group.driver.list(spec))
-                doomed = [node.index for node in new if only is None or node.index in only]
-                if only is None and not before:
-                    await group.driver.destroy(spec)
-                elif doomed:
-                    await group.driver.discard(spec, doomed)
-                if only is None and before and _all_stopped(before):
-                    await group.driver.stop(spec)
-        except ResourcesRemain as error:
-            return error.remaining or tuple(node.name for node in new)
-        except Exception:  # unknown is never gone; and the other groups must be undone too
-            return tuple(node.name for node in new) or (f"group {group.tag}",)
-        for index in doomed:
-            self.bring_up.report(Step(Stage.REMOVED, node_name(group.tag, index)))
-        return ()
-
-
-def _all_stopped(nodes: Collection[Node]) -> bool:
-    return all(node.status is Status.STOPPED for node in nodes)
-
-
-def remain(cluster: str, names: Collection[str]) -> ResourcesRemain:
-    """Return the error that says what is still there."""
-    return ResourcesRemain(
-        f"still there: {', '.join(names)}",
-        cause="destroying them failed",
-        fix=f"tinycloud destroy {cluster}",
-        remaining=tuple(names),
-    )
-
-
-def launch_failed(
-    cluster: str, groups: Collection[Group], failures: Mapping[str, TinycloudError]
-) -> LaunchFailed:
-    """Return the error that says which nodes did not come up, and why the first did not."""
-    name, first = next(iter(failures.items()))
-    total = sum(group.count for group in groups)
-    return LaunchFailed(
-        f"{len(failures)} of {total} nodes of '{cluster}' did not come up",
-        cause=f"{first}" if name in str(first) else f"{name}: {first}",
-        fix=first.fix or "launch again",
-        failures=failures,
-    )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from ..driver import Group
 from ..errors import InvalidInput
+from ..group import GroupSpec
 from ..node import Node, Status, node_name
 from ..store import GroupRecord
 
@@ -57,20 +58,40 @@ def merged(
     """Return the group records after a launch of `groups`.
 
     No group ever gets smaller or is forgotten: its machines exist until they are
-    destroyed. `absent` are the indices that a launch with a minimum gave up.
+    destroyed. `absent` are the indices that a launch with a minimum gave up; those
+    that an earlier one gave up and this one does not ask for stay absent.
     """
     old = {group.tag: group for group in recorded}
-    new = {
-        group.tag: GroupRecord(
-            tag=group.tag,
-            count=max(group.count, old[group.tag].count if group.tag in old else 0),
-            driver=group.driver.name,
-            options=group.driver.options,
-            absent=tuple(sorted(absent.get(group.tag, ()))),
-        )
-        for group in groups
-    }
+    new = {g.tag: _merged(old.get(g.tag), g, absent.get(g.tag, ())) for g in groups}
     return tuple({**old, **new}.values())
+
+
+def _merged(old: GroupRecord | None, group: Group, absent: Collection[int]) -> GroupRecord:
+    beyond = [i for i in old.absent if i >= group.count] if old else []
+    return GroupRecord(
+        tag=group.tag,
+        count=largest(group, old),
+        driver=group.driver.name,
+        options=group.driver.options,
+        absent=tuple(sorted({*absent, *beyond})),
+    )
+
+
+def largest(group: Group, recorded: GroupRecord | None) -> int:
+    """Return the largest size that the group ever had."""
+    return max(group.count, recorded.count if recorded else 0)
+
+
+def spec(cluster: str, group: Group, count: int, keys: tuple[str, ...] = ()) -> GroupSpec:
+    """Return what a driver is told about the group, as one of `count` nodes."""
+    return GroupSpec(
+        cluster=cluster,
+        tag=group.tag,
+        count=count,
+        authorized_keys=keys,
+        ttl=group.ttl,
+        setup=group.setup,
+    )
 
 
 def clash(recorded: Sequence[GroupRecord], groups: Iterable[Group]) -> GroupRecord | None:
@@ -118,13 +139,9 @@ def chosen(
     return tuple(node for node in found if node.index in index)
 
 
-def enough(wanted: Iterable[Group], up: Mapping[str, Collection[int]], minimum: int | None) -> bool:
-    """Return whether each group has its minimum of nodes up: all of them, unless told fewer."""
-    return all(
-        len(up.get(group.tag, ()))
-        >= (group.count if minimum is None else min(minimum, group.count))
-        for group in wanted
-    )
+def enough(wanted: Iterable[Group], up: Mapping[str, int], minimum: int) -> bool:
+    """Return whether each group has `minimum` nodes up, or all of a smaller group."""
+    return all(up[group.tag] >= min(minimum, group.count) for group in wanted)
 
 
 def without(recorded: Sequence[GroupRecord], tags: Collection[str]) -> tuple[GroupRecord, ...]:

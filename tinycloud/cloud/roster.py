@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from ..errors import ProviderError, TinycloudError, Unreachable
+from ..errors import ProviderError, Unreachable
 from ..node import Node, Status, node_name
 
 FIRST_INTERVAL, LONGEST_INTERVAL = 0.1, 2.0
@@ -24,19 +24,24 @@ class Roster:
         self._interval = FIRST_INTERVAL
         self._turn = asyncio.Lock()
 
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes as last seen, by index."""
+        return tuple(node for _, node in sorted(self._nodes.items()))
+
     async def addressed(self, index: int, deadline: float) -> Node:
         """Return the node once it runs and has an address, or raise why it never will."""
-        while True:
-            node = self.alive(index)
-            if node.status is Status.RUNNING and node.address:
-                return node
-            if time.monotonic() > deadline:
-                raise ProviderError(
-                    f"{node.name} is still {node.status}",
-                    cause="the time for the launch is over",
-                    fix="look at the machine, or launch again with a longer timeout",
-                )
-            await self.refresh()
+        try:
+            async with asyncio.timeout(deadline - time.monotonic()):
+                while not _addressed(node := self.alive(index)):
+                    await self.refresh()
+        except TimeoutError as error:
+            raise ProviderError(
+                f"{node_name(self._tag, index)} is still {self.alive(index).status}",
+                cause="the time for the launch is over",
+                fix="look at the machine, or launch again with a longer timeout",
+            ) from error
+        return node
 
     def alive(self, index: int) -> Node:
         """Return the node as last seen, or raise if it is not, or no more, on its way."""
@@ -61,10 +66,5 @@ class Roster:
             self._interval = min(1.5 * self._interval, LONGEST_INTERVAL)
 
 
-def as_error(error: Exception, what: str) -> TinycloudError:
-    """Return a driver's exception as one of ours: other people's drivers raise what they like."""
-    if isinstance(error, TinycloudError):
-        return error
-    return ProviderError(
-        what, cause=f"{type(error).__name__}: {error}", fix="look at the driver's own words"
-    )
+def _addressed(node: Node) -> bool:
+    return node.status is Status.RUNNING and bool(node.address)

@@ -1,16 +1,20 @@
 """Drivers by name: the built-in ones come in by the same door as anyone's.
 
-A package offers a driver as an entry point in the group `tinycloud.drivers`.
+A package offers a driver as an entry point in the group `tinycloud.drivers`: a
+subclass of `Driver`, or a function that returns a driver.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from ..driver import Driver
-from ..errors import InvalidInput
+from ..errors import InvalidInput, TinycloudError
 
 GROUP = "tinycloud.drivers"
+
+Maker = Callable[..., object]
+"""What an entry point names: called with the options, it returns a driver."""
 
 
 def installed() -> tuple[str, ...]:
@@ -31,33 +35,55 @@ def make(name: str, options: Mapping[str, object]) -> Driver:
             cause=f"installed: {', '.join(sorted(found)) or 'none'}",
             fix="take one of those, or install the package that brings it",
         )
-    kind = _load(found[name])
-    _check_options(name, kind, options)
-    driver = kind(**options)
-    driver.name = name
+    maker = _load(found[name])
+    _check_options(name, maker, options)
+    return _made(found[name], maker, options)
+
+
+def _load(point: EntryPoint) -> Maker:
+    try:
+        maker: Maker = point.load()
+        inspect.signature(maker)
+    except Exception as error:  # anybody's code
+        raise _unusable(point, f"{type(error).__name__}: {error}") from error
+    return maker
+
+
+def _check_options(name: str, maker: Maker, options: Mapping[str, object]) -> None:
+    signature = inspect.signature(maker)
+    try:
+        signature.bind(**options)
+    except TypeError as error:
+        unknown = sorted(set(options) - set(signature.parameters))
+        verb, odd = ("takes no", unknown[0]) if unknown else ("needs", _needed(signature, options))
+        raise InvalidInput(
+            f"driver '{name}' {verb} {odd!r}",
+            cause=f"it takes: {', '.join(signature.parameters) or 'no options'}",
+            fix=f"{'leave it out' if unknown else 'give it'}, or name another driver",
+        ) from error
+
+
+def _needed(signature: inspect.Signature, options: Mapping[str, object]) -> str:
+    needed = (p.name for p in signature.parameters.values() if p.default is p.empty)
+    return next((name for name in needed if name not in options), "something else")
+
+
+def _made(point: EntryPoint, maker: Maker, options: Mapping[str, object]) -> Driver:
+    try:
+        driver = maker(**options)
+    except TinycloudError:
+        raise
+    except Exception as error:  # anybody's code
+        raise _unusable(point, f"{type(error).__name__}: {error}") from error
+    if not isinstance(driver, Driver):
+        raise _unusable(point, f"{point.value} makes a {type(driver).__name__}, not a Driver")
+    driver.name = point.name
     return driver
 
 
-def _load(point: EntryPoint) -> type[Driver]:
-    try:
-        kind: type[Driver] = point.load()
-    except Exception as error:  # anybody's code
-        raise InvalidInput(
-            f"driver '{point.name}' can't be loaded",
-            cause=f"{point.value}: {type(error).__name__}: {error}",
-            fix="mend or remove the package that brings it",
-        ) from error
-    return kind
-
-
-def _check_options(name: str, kind: type[Driver], options: Mapping[str, object]) -> None:
-    taken = inspect.signature(kind).parameters
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in taken.values()):
-        return
-    unknown = sorted(set(options) - set(taken))
-    if unknown:
-        raise InvalidInput(
-            f"driver '{name}' takes no {unknown[0]!r}",
-            cause=f"it takes: {', '.join(taken) or 'no options'}",
-            fix="leave it out, or name another driver",
-        )
+def _unusable(point: EntryPoint, cause: str) -> InvalidInput:
+    return InvalidInput(
+        f"driver '{point.name}' can't be loaded",
+        cause=cause,
+        fix="mend or remove the package that brings it",
+    )

@@ -33,7 +33,7 @@ _KEY_EXCHANGES = (
     "curve25519-sha256@libssh.org",
     "ecdh-sha2-nistp256",
 )
-_CIPHERS = (
+CIPHERS = (
     "aes128-gcm@openssh.com",
     "aes256-gcm@openssh.com",
     "chacha20-poly1305@openssh.com",
@@ -86,8 +86,8 @@ async def connect(node: Node, *, key: bytes, host_key: str | None) -> tuple[Link
             server_host_key_algs=_host_key_algorithms(known),
             x509_trusted_certs=None,
             gss_host=None,
-            kex_algs=_key_exchanges(),
-            encryption_algs=_CIPHERS,
+            kex_algs=key_exchanges(),
+            encryption_algs=CIPHERS,
             compression_algs=None,
             login_timeout=LOGIN_TIMEOUT,
             keepalive_interval=KEEPALIVE_INTERVAL,
@@ -102,7 +102,7 @@ def _host_key_algorithms(key: asyncssh.SSHKey) -> list[str]:
     return list(_RSA_SIGNATURES) if name == "ssh-rsa" else [name]
 
 
-def _key_exchanges() -> list[str]:
+def key_exchanges() -> list[str]:
     installed = {name.decode() for name in get_kex_algs()}
     return [name for name in _KEY_EXCHANGES if name in installed]
 

@@ -1,25 +1,50 @@
 """One cluster's folder."""
 
+import os
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from ..errors import ClusterBusy, MachineError
+from ..errors import ClusterBusy, InvalidInput, MachineError
 from ..group import checked_name
-from .folder import check_folder, make_folder, read_file, state_folder, write_file
+from .folder import (
+    check_folder,
+    decoded,
+    encoded,
+    make_folder,
+    read_file,
+    state_folder,
+    unusable,
+    write_file,
+)
 from .keys import LoginKey, login_key, make_login_key
 from .lock import Locked, locked
-from .record import Record
+from .openssh import check_public_key
+from .record import Record, remedy
+
+CLUSTERS, RECORD, LOCK, PINS = "clusters", "record.json", "lock", "pins"
 
 
 def known_clusters() -> tuple[str, ...]:
-    """Return the names of all clusters with a folder here, sorted."""
-    root = state_folder()
-    if not check_folder(root) or not check_folder(root / "clusters"):
+    """Return the names of all clusters with a folder here, sorted.
+
+    What can't be a cluster's folder, such as a `.DS_Store`, is passed over.
+    """
+    folder = state_folder() / CLUSTERS
+    if not check_folder(folder.parent) or not check_folder(folder):
         return ()
-    return tuple(sorted(path.name for path in (root / "clusters").iterdir()))
+    names = (decoded(name) for name in os.listdir(folder) if name == name.lower())
+    return tuple(sorted(name for name in names if _can_be(name)))
+
+
+def _can_be(name: str) -> bool:
+    try:
+        return bool(checked_name(name))
+    except InvalidInput:
+        return False
 
 
 class ClusterFolder:
@@ -28,7 +53,9 @@ class ClusterFolder:
     def __init__(self, name: str) -> None:
         self.name = checked_name(name)
         self._root = state_folder()
-        self.path = self._root / "clusters" / name
+        self.path = self._root / CLUSTERS / encoded(name)
+        self._record = self.path / RECORD
+        self._lock = self.path / LOCK
 
     def _parts(self) -> tuple[Path, ...]:
         return self._root, self.path.parent, self.path
@@ -39,29 +66,42 @@ class ClusterFolder:
 
     def record(self) -> Record | None:
         """Return the record, or None if there is none; raise `InvalidInput` if it is damaged."""
-        data = read_file(self.path / "record.json") if self.exists() else None
-        return None if data is None else Record.from_json(data, self.name)
+        if not self.exists():
+            return None
+        data = read_file(self._record, fix=remedy(self._record, self.name))
+        return None if data is None else Record.from_json(data, self.name, self._record)
 
     def write_record(self, record: Record) -> None:
         """Replace the record."""
-        write_file(self.path / "record.json", record.to_json())
+        write_file(self._record, record.to_json())
 
     def login_key(self) -> LoginKey | None:
-        """Return the cluster's own login key, or None if it was never made, or is lost."""
-        return login_key(self.path) if self.exists() else None
+        """Return the cluster's own login key, or None if it was never made, or is lost.
+
+        Raises `InvalidInput` if it is damaged.
+        """
+        return login_key(self.path, self._comment) if self.exists() else None
 
     def make_login_key(self) -> LoginKey:
         """Return the cluster's own login key, made now if there is none."""
-        return make_login_key(self.path, f"tinycloud-{self.name}")
+        return make_login_key(self.path, self._comment)
+
+    @property
+    def _comment(self) -> str:
+        return f"tinycloud-{self.name}"
 
     def pinned(self, node_id: str) -> str | None:
-        """Return the host key pinned for this machine, an OpenSSH public key line."""
-        data = read_file(self._pin(node_id))
-        return None if data is None else data.decode(errors="replace").strip()
+        """Return the host key pinned for this machine, an OpenSSH public key line.
+
+        Raises `InvalidInput` if it is damaged: half a key proves nothing.
+        """
+        path = self._pin(node_id)
+        data = read_file(path)
+        return None if data is None else _host_key(path, data)
 
     def pin(self, node_id: str, host_key: str) -> None:
         """Hold this machine to this host key from now on."""
-        make_folder(self.path / "pins")
+        make_folder(self.path / PINS)
         write_file(self._pin(node_id), host_key.encode() + b"\n", durable=False)
 
     def unpin(self, node_id: str) -> None:
@@ -69,7 +109,15 @@ class ClusterFolder:
         self._pin(node_id).unlink(missing_ok=True)
 
     def _pin(self, node_id: str) -> Path:
-        return self.path / "pins" / quote(node_id, safe="")
+        return self.path / PINS / quote(node_id, safe="")
+
+    def check_keys(self) -> None:
+        """Raise `InvalidInput` if the login key or a pinned host key is damaged."""
+        self.login_key()
+        if self.exists() and check_folder(self.path / PINS):
+            for path in sorted((self.path / PINS).iterdir()):
+                if not path.name.startswith("."):  # half-written by somebody who was killed
+                    _host_key(path, read_file(path) or b"")
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -84,7 +132,7 @@ class ClusterFolder:
             for part in self._parts():
                 make_folder(part)
             try:
-                held.enter_context(locked(self.path / "lock"))
+                held.enter_context(locked(self._lock))
             except FileNotFoundError:
                 continue
             except Locked as error:
@@ -100,11 +148,11 @@ class ClusterFolder:
     def remove(self) -> None:
         """Delete the folder with all it holds, the lock (which is ours) last."""
         try:
-            shutil.rmtree(self.path / "pins", ignore_errors=True)
+            shutil.rmtree(self.path / PINS, ignore_errors=True)
             for path in self.path.iterdir():
-                if path.name != "lock":
+                if path != self._lock:
                     path.unlink()
-            (self.path / "lock").unlink()
+            self._lock.unlink()
         except OSError as error:
             raise MachineError(
                 f"can't remove {self.path}",
@@ -114,3 +162,20 @@ class ClusterFolder:
         for part in reversed(self._parts()):
             with suppress(OSError):  # not empty: others have clusters too
                 part.rmdir()
+
+
+def _host_key(path: Path, data: bytes) -> str:
+    """Return the host key line in a file, or raise `InvalidInput` if it is not a whole one."""
+    try:
+        line = data.decode("ascii")
+        if not line.endswith("\n"):
+            raise ValueError("it is cut short")
+        check_public_key(line.strip())
+    except ValueError as error:
+        raise unusable(
+            path,
+            f"the pinned host key is damaged: {error}",
+            f"rm {shlex.quote(str(path))}, if the driver knows the node's key (local does); "
+            "or destroy the cluster and launch it again",
+        ) from error
+    return line.strip()

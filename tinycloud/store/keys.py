@@ -3,7 +3,11 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .folder import read_file, write_file
+from .folder import read_file, unusable, write_file
+from .openssh import public_half
+
+KEY = "key"
+_FIX = "restore it, or destroy the cluster and launch it again: its nodes accept no other key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,17 +18,23 @@ class LoginKey:
     public: str
 
 
-def login_key(folder: Path) -> LoginKey | None:
-    """Return the key kept in this folder, or None if there is none."""
-    private, public = read_file(folder / "key"), read_file(folder / "key.pub")
-    if private is None or public is None:
+def login_key(folder: Path, comment: str) -> LoginKey | None:
+    """Return the key kept in this folder, or None if there is none.
+
+    Raises `InvalidInput` if it is damaged, or if others may read it.
+    """
+    private = read_file(folder / KEY, secret=True, fix=_FIX)
+    if private is None:
         return None
-    return LoginKey(private, public.decode().strip())
+    try:
+        return LoginKey(private, f"{public_half(private)} {comment}")
+    except ValueError as error:
+        raise unusable(folder / KEY, f"the login key is damaged: {error}", _FIX) from error
 
 
 def make_login_key(folder: Path, comment: str) -> LoginKey:
     """Return the key kept in this folder, made now if there is none."""
-    if (found := login_key(folder)) is not None:
+    if (found := login_key(folder, comment)) is not None:
         return found
     # Imported here since a key is made once in a cluster's life, and this takes 50 ms.
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -32,13 +42,9 @@ def make_login_key(folder: Path, comment: str) -> LoginKey:
         Encoding,
         NoEncryption,
         PrivateFormat,
-        PublicFormat,
     )
 
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
-    made = LoginKey(private, f"{public.decode()} {comment}")
-    write_file(folder / "key", made.private)
-    write_file(folder / "key.pub", made.public.encode() + b"\n")
-    return made
+    write_file(folder / KEY, private)
+    return LoginKey(private, f"{public_half(private)} {comment}")

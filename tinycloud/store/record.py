@@ -1,14 +1,19 @@
 """The record of a cluster: where to look for its machines. The provider knows what exists."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidInput
 from ..group import checked_name
+from .folder import unusable
 
 FORMAT = 1
+LARGEST = 1_000_000
+"""No group has more nodes; a damaged record must not make us count for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +40,20 @@ class GroupRecord:
             "absent": list(self.absent),
         }
 
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> "GroupRecord":
+        """Return the group that JSON holds this of; raise `ValueError` if none can be like it."""
+        count = int(content["count"])
+        if not 0 <= count <= LARGEST:
+            raise ValueError(f"a group of {count} nodes")
+        return cls(
+            tag=checked_name(content["tag"], "tag"),
+            count=count,
+            driver=str(content["driver"]),
+            options=dict(content["options"]),
+            absent=tuple(int(index) for index in content["absent"]),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -57,42 +76,46 @@ class Record:
         return json.dumps(content, indent=1).encode() + b"\n"
 
     @classmethod
-    def from_json(cls, data: bytes, name: str) -> "Record":
-        """Return the record of the cluster `name`, or raise `InvalidInput`."""
+    def from_json(cls, data: bytes, name: str, path: Path) -> "Record":
+        """Return the record of the cluster `name`, as its file at `path` holds it.
+
+        Raises `InvalidInput` if it is damaged, or of a newer tinycloud.
+        """
         try:
             content = json.loads(data)
-            version = content["format"]
-            if version == FORMAT:
-                return cls._from_content(content, name)
+            version = int(content["format"])
+            if version <= FORMAT:
+                return cls._from_content(content, data, name)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InvalidInput(
-                f"the record of cluster '{name}' is damaged",
-                cause=f"{type(error).__name__}: {error}",
-                fix=f"run the same 'tinycloud launch {name}' again after deleting its record.json",
-            ) from error
+            raise damaged(path, name, f"{type(error).__name__}: {error}") from error
+        except InvalidInput as error:  # a name that nothing can have
+            raise damaged(path, name, str(error)) from error
         raise InvalidInput(
-            f"the record of cluster '{name}' has format {version!r:.20}",
+            f"the record of cluster '{name}' has format {version}",
             cause=f"this tinycloud knows format {FORMAT}",
             fix="upgrade tinycloud",
         )
 
     @classmethod
-    def _from_content(cls, content: dict[str, Any], name: str) -> "Record":
-        groups = tuple(
-            GroupRecord(
-                tag=checked_name(group["tag"], "tag"),
-                count=int(group["count"]),
-                driver=str(group["driver"]),
-                options=dict(group["options"]),
-                absent=tuple(int(index) for index in group["absent"]),
-            )
-            for group in content["groups"]
-        )
+    def _from_content(cls, content: dict[str, Any], data: bytes, name: str) -> "Record":
+        if content["format"] != FORMAT or not data.endswith(b"\n"):
+            raise ValueError("it is not what tinycloud wrote")
         if content["name"] != name:
             raise ValueError(f"it is about {content['name']!r}")
         return cls(
             name=name,
             generation=str(content["generation"]),
             created_at=str(content["created_at"]),
-            groups=groups,
+            groups=tuple(GroupRecord.from_content(group) for group in content["groups"]),
         )
+
+
+def damaged(path: Path, name: str, cause: str) -> InvalidInput:
+    """Return the error for a record that can't be read."""
+    return unusable(path, f"the record of cluster '{name}' is damaged: {cause}", remedy(path, name))
+
+
+def remedy(path: Path, name: str) -> str:
+    """Return what helps where a record is damaged: the machines are found without it."""
+    again = f"run the same 'tinycloud launch {name}' again"
+    return f"rm {shlex.quote(str(path))}, then {again}: it finds the nodes that exist"

@@ -1,9 +1,11 @@
 """The user that every local node belongs to: you."""
 
+import functools
 import os
 import pwd
 
 
+@functools.cache
 def username() -> str:
     """Return this user's name; in a container that may be a number which nobody has named."""
     try:
@@ -12,7 +14,7 @@ def username() -> str:
         return str(os.getuid())
 
 
-def shell() -> str:
+def login_shell() -> str:
     """Return this user's login shell, or `/bin/sh` where that can't be run."""
     try:
         chosen = pwd.getpwuid(os.getuid()).pw_shell

@@ -18,9 +18,7 @@ async def writable(descriptor: int) -> None:
     await _ready(descriptor, loop.add_writer, loop.remove_writer)
 
 
-async def _ready(
-    descriptor: int, add: Callable[..., Any], remove: Callable[[int], Any]
-) -> None:
+async def _ready(descriptor: int, add: Callable[..., Any], remove: Callable[[int], Any]) -> None:
     seen = asyncio.Event()
     add(descriptor, seen.set)
     try:

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from ...driver import Driver
+from ...fanout import to_the_end
 from ...group import GroupSpec
 from ...node import Node, Status
 from ...store.folder import state_folder
@@ -52,7 +53,7 @@ class Local(Driver):
         self._blocks -= 1
         if not self._blocks and self._line:
             line, self._line = self._line, None
-            await line.close()
+            await to_the_end(line.close())
 
     async def prepare(self, spec: GroupSpec) -> None:
         """Begin to get ready for `start`, inside of a block; nothing else has to exist."""
@@ -90,7 +91,7 @@ class Local(Driver):
         try:
             yield line
         finally:
-            await line.close()
+            await to_the_end(line.close())
 
     def _kept_line(self) -> Line:
         if self._line is None or self._line.cut:
@@ -127,28 +128,28 @@ class Local(Driver):
 
     async def list(self, spec: GroupSpec) -> tuple[Node, ...]:
         """Return the nodes that have lived; one that died some way is stopped."""
-        now, user = time.time(), username()
         found = ((folder, folder.record()) for folder in _group(spec).nodes())
-        return tuple(
-            _node(spec.tag, folder, record, user)
-            for folder, record in found
-            if record is not None and (record.running or not record.expired(now))
-        )
+        nodes = (_node(spec.tag, folder, record) for folder, record in found if record)
+        return tuple(node for node in nodes if node)
 
 
 def _group(spec: GroupSpec) -> GroupFolder:
     return GroupFolder(state_folder(), spec.cluster, spec.tag)
 
 
-def _node(tag: str, folder: NodeFolder, record: NodeRecord, user: str) -> Node:
+def _node(tag: str, folder: NodeFolder, record: NodeRecord) -> Node | None:
+    """Return the node; None if its time to live ran out while it was stopped."""
+    running = record.running
+    if not running and record.expired(time.time()):
+        return None
     return Node(
         tag=tag,
         index=folder.index,
         id=record.id,
-        status=Status.RUNNING if record.running else Status.STOPPED,
+        status=Status.RUNNING if running else Status.STOPPED,
         address=ADDRESS,
         port=record.port,
-        username=user,
+        username=username(),
         private_address=ADDRESS,
         launched_at=datetime.fromtimestamp(record.launched_at, UTC),
         host_key=record.host_key,

@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain
 
 from ...errors import ResourcesRemain
 from ...fanout import fan_out, to_the_end
@@ -39,20 +40,21 @@ async def remove(folders: Sequence[NodeFolder], group: GroupFolder) -> None:
 async def _end(folders: Sequence[NodeFolder]) -> tuple[Process, ...]:
     records = [record for folder in folders if (record := folder.record()) is not None]
     running = [record.process for record in records if record.process]
-    running = [process for process in running if process.send(signal.SIGTERM)]
-    ended = await fan_out(lambda process: process.end(GRACE), running, limit=WATCHED)
-    stubborn = [process for process, gone in zip(running, ended, strict=True) if not gone]
-    await fan_out(_kill, stubborn, limit=WATCHED)
-    return await to_the_end(asyncio.to_thread(sweep, folders))
+    for process in running:
+        process.send(signal.SIGTERM)
+        process.send(signal.SIGCONT)  # one that is stopped acts on nothing else
+    left = await fan_out(_see_end, running, limit=WATCHED)
+    return (*chain(*left), *await to_the_end(asyncio.to_thread(sweep, folders)))
 
 
-async def _kill(node: Process) -> None:
-    """End a node that can't end itself, and all that it has started."""
+async def _see_end(node: Process) -> tuple[Process, ...]:
+    """Wait for the end of a node that was told to end itself; return what won't end."""
+    if await node.end(GRACE):
+        return ()
     doomed = (node, *descendants(node))
     for process in doomed:
         process.send(signal.SIGKILL)
-    for process in doomed:
-        await process.end(GRACE)
+    return tuple([process for process in doomed if not await process.end(GRACE)])
 
 
 def _delete(folders: Sequence[NodeFolder], group: GroupFolder) -> list[str]:

@@ -20,10 +20,26 @@ class NodeFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.index = int(path.name)
-        self.home = path / "home"
-        self.host_key = path / "host_key"
-        self.authorized_keys = path / "authorized_keys"
-        self.log = path / "log"
+
+    @property
+    def home(self) -> Path:
+        """Where its sessions begin."""
+        return self.path / "home"
+
+    @property
+    def host_key(self) -> Path:
+        """Its private host key."""
+        return self.path / "host_key"
+
+    @property
+    def authorized_keys(self) -> Path:
+        """The public keys that may log in."""
+        return self.path / "authorized_keys"
+
+    @property
+    def log(self) -> Path:
+        """What went wrong in it, if anything did."""
+        return self.path / "log"
 
     def record(self) -> NodeRecord | None:
         """Return what is known of the node: None if it is half-made, or the record damaged."""

@@ -24,6 +24,8 @@ def make_home(path: Path) -> None:
     """Make a node's home folder, if there is none."""
     if path.is_dir():
         return
-    make_folder(path)
+    unfinished = path.with_name("home.new")
+    make_folder(unfinished)
     for name, text in ((".bashrc", _BASH), (".profile", _PROFILE), (".zshrc", _ZSH)):
-        (path / name).write_text(text)
+        (unfinished / name).write_text(text)
+    unfinished.rename(path)

@@ -3,7 +3,6 @@
 import asyncio
 import ctypes
 import os
-import resource
 import signal
 import socket
 import sys
@@ -18,17 +17,17 @@ from typing import NoReturn
 from ...node import node_name
 from ...ssh.server import Children, Machine, serving
 from ...store.folder import write_file
-from .account import shell, username
+from .account import login_shell, username
 from .folders import GroupFolder, NodeFolder
 from .lock import lock_from_below
 from .tree import end_descendants
 
 LOG_LIMIT = 1 << 16
-OPEN_FILES = 4096
 LOOK_AROUND = 60.0
 """Seconds between two looks at the clock and at our own folder."""
 _PASSED_ON = ("PATH", "LANG", "TZ", "TMPDIR")
 _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
+_LIBRARY = ctypes.CDLL(None)
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -50,37 +49,38 @@ class Birth:
         return node_name(self.tag, self.folder.index)
 
 
-def live(birth: Birth, listening: socket.socket) -> NoReturn:
-    """Be the node until told to stop, and end this process."""
+def begin(birth: Birth, listening: socket.socket, await_word: int) -> NoReturn:
+    """Wait for the word, then live until told to stop; without it, leave no trace."""
     try:
-        _settle_in(birth)
-        asyncio.run(_serve(birth, listening))
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in range(3):
+            os.dup2(null, number)
+        _close_all_but({0, 1, 2, listening.fileno(), await_word})
+        if os.read(await_word, 1):
+            os.close(await_word)
+            _live(birth, listening)
     except BaseException:
         _log(birth.folder.log, traceback.format_exc())
-        os._exit(1)
-    # At once: taking down the interpreter would cost more than all the rest of the stop.
-    os._exit(0)
+    finally:
+        # At once: taking down the interpreter would cost more than all the rest of the stop.
+        os._exit(0)
 
 
-def _settle_in(birth: Birth) -> None:
+def _close_all_but(kept: set[int]) -> None:
+    """Close what we have from the forker: its pipes, the lock, other nodes' sockets."""
+    for name in os.listdir("/dev/fd"):
+        if int(name) not in kept:
+            with suppress(OSError):
+                os.close(int(name))
+
+
+def _live(birth: Birth, listening: socket.socket) -> None:
     os.setsid()
     os.chdir(birth.folder.home)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        with suppress(OSError, ValueError):  # some are the C library's own
-            signal.signal(number, signal.SIG_DFL)
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):  # errors tell of these, as ever in Python
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with suppress(ValueError, OSError):
-        resource.setrlimit(
-            resource.RLIMIT_NOFILE,
-            (OPEN_FILES if most == resource.RLIM_INFINITY else min(most, OPEN_FILES), most),
-        )
     if sys.platform == "linux":
-        process = ctypes.CDLL(None)
-        process.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-        process.prctl(_PR_SET_NAME, birth.name.encode()[:15], 0, 0, 0)
+        _LIBRARY.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _LIBRARY.prctl(_PR_SET_NAME, birth.name.encode()[:15], 0, 0, 0)
+    asyncio.run(_serve(birth, listening))
 
 
 async def _serve(birth: Birth, listening: socket.socket) -> None:
@@ -89,9 +89,10 @@ async def _serve(birth: Birth, listening: socket.socket) -> None:
     told_to_stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, told_to_stop.set)
     with Children() as children:
-        async with serving(listening, machine(birth, os.environ), children):
+        async with serving(listening, machine(birth, os.environ), children) as server:
             expired = await _until_the_end(birth, told_to_stop)
-        await end_descendants(children)
+            server.close()
+            await end_descendants(children)
     if expired:
         _vanish(birth)
     else:
@@ -101,9 +102,7 @@ async def _serve(birth: Birth, listening: socket.socket) -> None:
 def machine(birth: Birth, launcher: Mapping[str, str]) -> Machine:
     """Return the machine that the node is; of the launcher's environment it knows a little."""
     passed_on = {
-        key: value
-        for key, value in launcher.items()
-        if key in _PASSED_ON or key.startswith("LC_")
+        key: value for key, value in launcher.items() if key in _PASSED_ON or key.startswith("LC_")
     }
     own = {
         "TINYCLOUD_CLUSTER": birth.cluster,
@@ -113,7 +112,7 @@ def machine(birth: Birth, launcher: Mapping[str, str]) -> Machine:
     return Machine(
         username=username(),
         home=birth.folder.home,
-        shell=shell(),
+        login_shell=login_shell(),
         host_key=birth.host_key,
         authorized_keys=birth.folder.authorized_keys,
         environment={"PATH": _PATH} | passed_on | own,
@@ -135,6 +134,8 @@ async def _until_the_end(birth: Birth, told_to_stop: asyncio.Event) -> bool:
 
 def _note_the_end(folder: NodeFolder) -> None:
     """Write down that no process is left of this node."""
+    if sys.platform != "linux":
+        return  # orphans are not ours to see: let whoever asks look through all processes
     record = folder.record()
     if record is not None and record.process and record.process.pid == os.getpid():
         folder.write_record(replace(record, process=None))

@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from ...errors import ProviderError
+from ...errors import MachineError, ProviderError
 from ...fanout import to_the_end
 from .descriptor import readable, writable
 from .order import Answer, Order
@@ -26,17 +26,9 @@ class Line:
 
     def __init__(self) -> None:
         """Start the forker, and don't wait for it."""
-        self._forker = subprocess.Popen(
-            [sys.executable, "-P", "-m", FORKER],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            bufsize=0,
-            start_new_session=True,
-            cwd="/",
-            env=_environment(),
-        )
-        assert self._forker.stdin and self._forker.stdout
+        self._forker = _start()
+        assert self._forker.stdin
+        assert self._forker.stdout
         self._orders, self._answers = self._forker.stdin, self._forker.stdout
         os.set_blocking(self._orders.fileno(), False)
         self._turn = asyncio.Lock()
@@ -96,8 +88,29 @@ class Line:
             self._forker.terminate()
             if not await process.end(PATIENCE):
                 self._forker.kill()
-        self._forker.wait()
+                await process.end(PATIENCE)
+        self._forker.poll()
         self._answers.close()
+
+
+def _start() -> "subprocess.Popen[bytes]":
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", FORKER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            bufsize=0,
+            start_new_session=True,
+            cwd="/",
+            env=_environment(),
+        )
+    except OSError as error:
+        raise MachineError(
+            "can't start a process",
+            cause=error.strerror or str(error),
+            fix="free some of what is short, and run the same command again",
+        ) from error
 
 
 def _died(last_words: bytes) -> ProviderError:

@@ -18,7 +18,7 @@ async def lock_of(path: Path) -> AsyncIterator[bool]:
     """Hold a group's lock for the block; False if its folder, and so the group, is no more."""
     deadline = time.monotonic() + WAIT
     with ExitStack() as held:
-        while (taken := _try(path, held, deadline)) is None:
+        while (taken := _try(path, held, deadline)) is None:  # noqa: ASYNC110 - no event tells us
             await asyncio.sleep(LOOK_AGAIN)
         yield taken
 

@@ -4,12 +4,8 @@ from .folders import GroupFolder, NodeFolder
 
 
 def to_run(group: GroupFolder, count: int) -> tuple[NodeFolder, ...]:
-    """Return the nodes that don't run: those that exist, and what is missing below `count`."""
-    indices = {folder.index for folder in group.nodes()} | set(range(count))
-    folders = (group.node(index) for index in sorted(indices))
-    return tuple(folder for folder in folders if not _runs(folder))
-
-
-def _runs(folder: NodeFolder) -> bool:
-    record = folder.record()
-    return record is not None and record.running
+    """Return the nodes that don't run: those that have lived, and what is missing below `count`."""
+    records = {folder.index: folder.record() for folder in group.nodes()}
+    lived = {index for index, record in records.items() if record is not None}
+    running = {index for index, record in records.items() if record and record.running}
+    return tuple(group.node(index) for index in sorted((lived | set(range(count))) - running))

@@ -51,7 +51,7 @@ class Process:
             async with asyncio.timeout(timeout):
                 if handle is not None and self.alive():
                     await readable(handle)
-                while self.alive():
+                while self.alive():  # noqa: ASYNC110 - there is no event on macOS
                     await asyncio.sleep(LOOK_AGAIN)
         except TimeoutError:
             return False
@@ -95,8 +95,11 @@ def _birth_on_linux(pid: int) -> str | None:
 
 @functools.cache
 def _boot() -> str:
-    with open("/proc/sys/kernel/random/boot_id") as file:
-        return file.read().strip()
+    try:
+        with open("/proc/sys/kernel/random/boot_id") as file:
+            return file.read().strip()
+    except OSError:  # some sandboxes have none
+        return ""
 
 
 def _handle(pid: int) -> int | None:

@@ -3,6 +3,7 @@
 import signal
 import time
 from collections.abc import Iterable
+from pathlib import Path
 
 from .folders import NodeFolder
 from .process import Process
@@ -29,8 +30,9 @@ def sweep(folders: Iterable[NodeFolder]) -> tuple[Process, ...]:
     return ()
 
 
-def _suspects(folders: Iterable[NodeFolder]) -> tuple[set[str], set]:
-    ids, homes = set(), set()
+def _suspects(folders: Iterable[NodeFolder]) -> tuple[set[str], set[Path]]:
+    ids: set[str] = set()
+    homes: set[Path] = set()
     for folder in folders:
         record = folder.record()
         if record is None:

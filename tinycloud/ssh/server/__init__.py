@@ -4,5 +4,6 @@ from .children import Children
 from .key import new_host_key, public_line
 from .listener import serving
 from .machine import Machine
+from .rehearsal import rehearse
 
-__all__ = ["Children", "Machine", "new_host_key", "public_line", "serving"]
+__all__ = ["Children", "Machine", "new_host_key", "public_line", "rehearse", "serving"]

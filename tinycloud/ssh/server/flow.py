@@ -22,7 +22,7 @@ class Outlet:
     def __init__(
         self,
         descriptor: int,
-        channel: "asyncssh.SSHServerChannel[bytes]",
+        channel: asyncssh.SSHServerChannel[bytes],
         *,
         datatype: int | None,
         moved: Callable[[], None],
@@ -84,7 +84,7 @@ class Outlet:
 class Inlet:
     """What the client sends, on its way to the process's stdin."""
 
-    def __init__(self, descriptor: int, channel: "asyncssh.SSHServerChannel[bytes]") -> None:
+    def __init__(self, descriptor: int, channel: asyncssh.SSHServerChannel[bytes]) -> None:
         self._descriptor = descriptor
         self._channel = channel
         self._loop = asyncio.get_running_loop()

@@ -3,9 +3,10 @@
 import asyncssh
 
 
-def new_host_key() -> bytes:
-    """Return a new private key as OpenSSH's PEM."""
-    return asyncssh.generate_private_key("ssh-ed25519").export_private_key("openssh")
+def new_host_key() -> tuple[bytes, str]:
+    """Return a new private key as OpenSSH's PEM, and its public key line."""
+    key = asyncssh.generate_private_key("ssh-ed25519")
+    return key.export_private_key("openssh"), key.export_public_key("openssh").decode().strip()
 
 
 def public_line(private: bytes) -> str | None:

@@ -1,12 +1,15 @@
 """Listen, prove who we are, and let in who may come in."""
 
 import asyncio
+import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import cast
+import weakref
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager, suppress
 
 import asyncssh
+from asyncssh.kex import get_kex_algs
+from asyncssh.packet import SSHPacket
 
 from .children import Children
 from .machine import Machine
@@ -16,6 +19,7 @@ LOGIN_TIMEOUT = 30
 KEEPALIVE_INTERVAL = 30
 KEEPALIVE_COUNT = 3
 BACKLOG = 128
+GOODBYE = 0.5
 
 
 class _Owner(asyncssh.SSHServer):
@@ -60,33 +64,68 @@ def _parsed(text: str) -> asyncssh.SSHAuthorizedKeys:
     return keys
 
 
+class _Channel(asyncssh.SSHServerChannel[bytes]):
+    def _process_exec_request(self, packet: SSHPacket) -> bool:
+        """Take a command as it is: asyncssh refuses one that is not UTF-8."""
+        command = packet.get_string()
+        packet.check_end()
+        return self._start_session(command=os.fsdecode(command))
+
+
 class _Connection(asyncssh.SSHServerConnection):
     async def reload_config(self) -> None:
         """Do nothing: asyncssh would work out all options again, in a thread, at each login."""
+
+    def create_server_channel(
+        self,
+        encoding: str | None = "",
+        errors: str = "",
+        window: int = 0,
+        max_pktsize: int = 0,
+    ) -> asyncssh.SSHServerChannel[bytes]:
+        """Return a channel of ours, of bytes."""
+        channel = super().create_server_channel(None, errors, window, max_pktsize)
+        channel.__class__ = _Channel
+        return channel
 
 
 @asynccontextmanager
 async def serving(
     listening: socket.socket, machine: Machine, children: Children
 ) -> AsyncIterator[asyncio.Server]:
-    """Serve SSH on a listening socket for as long as the block lasts.
-
-    Leaving the block stops the listening; connections live on until the process ends.
-    """
-    options = _options(machine, children)
+    """Serve SSH on a listening socket for as long as the block lasts."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(
-        lambda: _Connection(loop, options), sock=listening, backlog=BACKLOG
-    )
+    options = _options(machine, children)
+    connections: weakref.WeakSet[_Connection] = weakref.WeakSet()
+
+    def connection() -> _Connection:
+        made = _Connection(loop, options)
+        connections.add(made)
+        return made
+
+    server = await loop.create_server(connection, sock=listening, backlog=BACKLOG)
     try:
         yield server
     finally:
         server.close()
+        await _say_goodbye(connections)
+
+
+async def _say_goodbye(connections: Collection[_Connection]) -> None:
+    """Tell the clients how their commands ended, and disconnect."""
+    open_ones = [connection for connection in connections if not connection.is_closed()]
+    if open_ones:
+        await asyncio.sleep(0)  # what has just ended is reported first
+        for connection in open_ones:
+            connection.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE):
+                await asyncio.gather(*(connection.wait_closed() for connection in open_ones))
 
 
 def _options(machine: Machine, children: Children) -> asyncssh.SSHServerConnectionOptions:
     """Return what the server offers: nothing slow, nothing weak, nothing but public keys."""
-    known = {name.decode() for name in asyncssh.kex.get_kex_algs()}
+    known = {name.decode() for name in get_kex_algs()}
     kex_algs = [name for name in _KEX if name in known]
     return asyncssh.SSHServerConnectionOptions(
         loop=asyncio.get_running_loop(),

@@ -16,7 +16,7 @@ class Machine:
 
     username: str
     home: Path
-    shell: str
+    login_shell: str
     host_key: bytes = field(repr=False)
     authorized_keys: Path
     environment: Mapping[str, str]

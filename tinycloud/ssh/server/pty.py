@@ -11,12 +11,9 @@ Size = tuple[int, int, int, int]
 """Columns, rows, and the same in pixels, as SSH counts them."""
 
 # What RFC 4254, section 8, and RFC 8160 number is named by `termios`, if this system has it.
-_CHARACTERS = dict(
-    enumerate(
-        "VINTR VQUIT VERASE VKILL VEOF VEOL VEOL2 VSTART VSTOP VSUSP VDSUSP VREPRINT VWERASE "
-        "VLNEXT VFLUSH VSWTCH VSTATUS VDISCARD".split(),
-        1,
-    )
+_CHARACTERS = (
+    "VINTR VQUIT VERASE VKILL VEOF VEOL VEOL2 VSTART VSTOP VSUSP VDSUSP VREPRINT VWERASE "
+    "VLNEXT VFLUSH VSWTCH VSTATUS VDISCARD"
 )
 _INPUT, _OUTPUT, _CONTROL, _LOCAL, _INPUT_SPEED, _OUTPUT_SPEED, _SPECIAL = range(7)
 _FLAGS = {
@@ -62,7 +59,7 @@ def _apply(terminal: int, modes: Mapping[int, int]) -> None:
         for opcode, name in enumerate(names.split(), first):
             if opcode in modes:
                 _apply_flag(attributes, place, name, on=bool(modes[opcode]))
-    for opcode, name in _CHARACTERS.items():
+    for opcode, name in enumerate(_CHARACTERS.split(), 1):
         slot = getattr(termios, name, None)
         if opcode in modes and slot is not None:
             value = modes[opcode] & 255

@@ -12,7 +12,7 @@ from .flow import Inlet, Outlet
 from .pty import Size, resize
 
 # The signals that RFC 4254 names; others get a name of OpenSSH's own space, as its sshd does.
-_SIGNALS = "ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2".split()
+_SIGNALS = "ABRT ALRM FPE HUP ILL INT KILL PIPE QUIT SEGV TERM USR1 USR2"
 
 
 class Running:
@@ -25,7 +25,7 @@ class Running:
 
     def __init__(
         self,
-        channel: "asyncssh.SSHServerChannel[bytes]",
+        channel: asyncssh.SSHServerChannel[bytes],
         pid: int,
         ended: "asyncio.Future[int]",
         *,
@@ -68,7 +68,7 @@ class Running:
         if not self._lost:
             for outlet in self._outlets:
                 outlet.open()
-            self._settle()
+            self._drain()
 
     def resize(self, size: Size) -> None:
         """Tell the terminal its new size."""
@@ -77,12 +77,12 @@ class Running:
 
     def send_signal(self, name: str) -> None:
         """Signal the session's process group, on a terminal the foreground job."""
-        if self._status is None and name in _SIGNALS:
+        if self._status is None and name in _SIGNALS.split():
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._group(), getattr(signal, f"SIG{name}"))
 
     def _group(self) -> int:
-        if self._terminal is not None:
+        if self._terminal is not None and not self._outlets[0].ended:
             with suppress(OSError):
                 return os.tcgetpgrp(self._terminal) or self._pid
         return self._pid
@@ -101,6 +101,12 @@ class Running:
         self._stdin.close()
         for outlet in self._outlets:
             outlet.expect_the_end()
+        self._drain()
+
+    def _drain(self) -> None:
+        """Once the process has exited, take what is left of its output, and no more."""
+        if self._status is None:
+            return
         for outlet in self._outlets:
             while not (outlet.drained or self._paused or self._lost):
                 outlet.carry()
@@ -121,7 +127,7 @@ class Running:
             self.close()
 
 
-def _report(channel: "asyncssh.SSHServerChannel[bytes]", status: int) -> None:
+def _report(channel: asyncssh.SSHServerChannel[bytes], status: int) -> None:
     """Send the exit status, or the signal; asyncssh's own `exit` would close the channel too."""
     if not os.WIFSIGNALED(status):
         channel._send_request(b"exit-status", UInt32(os.waitstatus_to_exitcode(status)))
@@ -131,6 +137,6 @@ def _report(channel: "asyncssh.SSHServerChannel[bytes]", status: int) -> None:
         name = signal.Signals(number).name.removeprefix("SIG")
     except ValueError:
         name = str(number)
-    name = name if name in _SIGNALS else f"{name}@openssh.com"
+    name = name if name in _SIGNALS.split() else f"{name}@openssh.com"
     core = Boolean(os.WCOREDUMP(status))
     channel._send_request(b"exit-signal", String(name), core, String(""), String(""))

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from typing import cast
 
-import asyncssh
+from asyncssh import SSHServerChannel
+from asyncssh.channel import SSHChannel
 from asyncssh.constants import EXTENDED_DATA_STDERR
 from asyncssh.stream import SSHServerStreamSession
 
@@ -15,23 +17,24 @@ from .sftp import Files
 from .spawn import spawn_on_pipes, spawn_on_terminal
 
 CANNOT_RUN = 126
+SFTP_VERSION = 3
 
 
 class Session(SSHServerStreamSession[bytes]):
     """Runs what the client asks for, as sshd would; asyncssh itself does the file transfer."""
 
     def __init__(self, machine: Machine, children: Children) -> None:
-        super().__init__(None, lambda channel: Files(channel, machine), 3)
+        super().__init__(None, lambda channel: Files(channel, machine), SFTP_VERSION)
         self._machine = machine
         self._children = children
-        self._channel: asyncssh.SSHServerChannel[bytes]
+        self._channel: SSHServerChannel[bytes]
         self._ends: tuple[int, int] | None = None
         self._running: Running | None = None
 
-    def connection_made(self, chan: "asyncssh.SSHServerChannel[bytes]") -> None:
+    def connection_made(self, chan: SSHChannel[bytes]) -> None:
         """Note the channel."""
         super().connection_made(chan)
-        self._channel = chan
+        self._channel = cast(SSHServerChannel[bytes], chan)
 
     def pty_requested(
         self, term_type: str | None, term_size: Size, term_modes: Mapping[int, int]
@@ -60,11 +63,11 @@ class Session(SSHServerStreamSession[bytes]):
             self._running = self._start()
         except (OSError, ValueError) as error:
             cause = error.strerror if isinstance(error, OSError) else str(error)
-            self._channel.write_stderr(f"{self._machine.shell}: {cause}\n".encode())
+            self._channel.write_stderr(f"{self._machine.login_shell}: {cause}\n".encode())
             self._channel.exit(CANNOT_RUN)
 
     def _start(self) -> Running:
-        shell, command = self._machine.shell, self._channel.get_command()
+        shell, command = self._machine.login_shell, self._channel.get_command()
         name = os.path.basename(shell)
         arguments = [f"-{name}"] if command is None else [name, "-c", command]
         if self._ends is not None:
@@ -77,7 +80,7 @@ class Session(SSHServerStreamSession[bytes]):
             "TERM": self._channel.get_terminal_type() or "dumb",
             "SSH_TTY": os.ttyname(theirs),
         }
-        pid = spawn_on_terminal(self._machine.shell, arguments, environment, theirs)
+        pid = spawn_on_terminal(self._machine.login_shell, arguments, environment, theirs)
         os.close(theirs)
         self._ends = None
         return Running(
@@ -93,7 +96,7 @@ class Session(SSHServerStreamSession[bytes]):
         (stdin, to_stdin), (from_stdout, stdout), (from_stderr, stderr) = _pipes(3)
         ours, theirs = (to_stdin, from_stdout, from_stderr), (stdin, stdout, stderr)
         try:
-            shell, environment = self._machine.shell, self._environment()
+            shell, environment = self._machine.login_shell, self._environment()
             pid = spawn_on_pipes(shell, arguments, environment, theirs)
         except BaseException:
             _close(ours)
@@ -121,7 +124,7 @@ class Session(SSHServerStreamSession[bytes]):
             "HOME": str(machine.home),
             "USER": machine.username,
             "LOGNAME": machine.username,
-            "SHELL": machine.shell,
+            "SHELL": machine.login_shell,
             "SSH_CLIENT": f"{client} {client_port} {port}",
             "SSH_CONNECTION": f"{client} {client_port} {host} {port}",
         }
@@ -133,7 +136,7 @@ class Session(SSHServerStreamSession[bytes]):
         else:
             super().data_received(data, datatype)
 
-    def eof_received(self) -> bool | None:
+    def eof_received(self) -> bool:
         """Take note that the client sends no more; the channel stays open for output."""
         if self._running:
             self._running.finish()
@@ -154,9 +157,7 @@ class Session(SSHServerStreamSession[bytes]):
         else:
             super().resume_writing()
 
-    def terminal_size_changed(
-        self, width: int, height: int, pixwidth: int, pixheight: int
-    ) -> None:
+    def terminal_size_changed(self, width: int, height: int, pixwidth: int, pixheight: int) -> None:
         """Resize the terminal."""
         if self._running:
             self._running.resize((width, height, pixwidth, pixheight))

@@ -43,7 +43,7 @@ def spawn_on_terminal(
             os.dup2(terminal, number)
         for number in _DEAF_TO:
             signal.signal(number, signal.SIG_DFL)
-        os.execve(program, list(arguments), dict(environment))
+        os.execve(program, list(arguments), dict(environment))  # noqa: S606 - our own shell
     except OSError as error:
         os.write(2, f"{program}: {error.strerror}\r\n".encode())
     finally:

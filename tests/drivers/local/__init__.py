@@ -1,0 +1,1 @@
+"""Tests of the local driver, and of its nodes with the real OpenSSH client."""

@@ -1,0 +1,227 @@
+"""OpenSSH's sshd as the other party: the real one, on a loopback port, gone without a trace.
+
+As root it runs among mounts of its own, with its own list of accounts: one for root,
+and one with an ordinary user for each login shell there is, none of which exists
+outside. Run by anyone else it knows only who runs it.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import asyncssh
+import psutil
+import pytest
+
+from tinycloud.node import Node, Status
+
+SHELLS = ("sh", "bash", "dash", "zsh", "fish", "tcsh", "mksh")
+"""Login shells with an account of their own name, where they are installed."""
+
+STARTUP = 10.0
+FIRST_UID = 61_000
+
+# What Debian ships, but PAM (which wants a machine that was booted), and what a port
+# of its own and keys of its own need. MaxStartups, MaxSessions and so on stay as they are.
+_SETTINGS = """\
+ListenAddress 127.0.0.1
+Port {port}
+HostKey {folder}/host_key
+PidFile none
+StrictModes no
+AuthorizedKeysFile {folder}/authorized_keys
+SetEnv {mark}=yes
+KbdInteractiveAuthentication no
+PrintMotd no
+X11Forwarding yes
+AcceptEnv LANG LC_*
+Subsystem sftp internal-sftp
+"""
+
+_APART = (
+    'mount --bind "$1/passwd" /etc/passwd && mount -t tmpfs tmpfs /run && mkdir /run/sshd'
+    ' && mount -t tmpfs tmpfs /var/log && shift && exec "$@"'
+)
+
+
+class OpenSSH:
+    """One sshd; `settings` are lines of its configuration that go before the default ones."""
+
+    def __init__(self, program: str, folder: Path, settings: tuple[str, ...] = ()) -> None:
+        self.port = free_port()
+        self.log = folder / "log"
+        self.host = asyncssh.generate_private_key("ssh-ed25519")
+        self._login = asyncssh.generate_private_key("ssh-ed25519")
+        self._program = program
+        self._folder = folder
+        self._mark = f"TINYCLOUD_TEST_{uuid.uuid4().hex}"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._apart = _can_be_apart()
+        self.accounts = _accounts(folder / "home") if self._apart else (_own_name(),)
+        self._write(settings)
+
+    def _write(self, settings: tuple[str, ...]) -> None:
+        folder = self._folder
+        lines = _SETTINGS.format(port=self.port, folder=folder, mark=self._mark)
+        (folder / "config").write_text("\n".join((*settings, lines)))
+        (folder / "authorized_keys").write_bytes(self._login.export_public_key())
+        self.set_host_key(self.host)
+
+    def set_host_key(self, key: asyncssh.SSHKey) -> None:
+        """Have another host key from the next start on."""
+        path = self._folder / "host_key"
+        path.touch(mode=0o600)
+        path.write_bytes(key.export_private_key())
+        self.host = key
+
+    @property
+    def login_key(self) -> bytes:
+        """The private key that may log in to every account."""
+        return self._login.export_private_key()
+
+    @property
+    def host_key(self) -> str:
+        """The host's public key line."""
+        return self.host.export_public_key().decode().strip()
+
+    def node(self, account: str | None = None) -> Node:
+        """Return the server as a node, for one of its accounts; the first unless told."""
+        name = self.accounts[0] if account is None else account
+        if name not in self.accounts:
+            message = f"needs root, mounts of our own, and the shell {name}"
+            pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+        return Node(
+            tag="worker",
+            index=0,
+            id=f"sshd-{self.port}-{name}",
+            status=Status.RUNNING,
+            address="127.0.0.1",
+            port=self.port,
+            username=name,
+            host_key=self.host_key,
+        )
+
+    def start(self) -> None:
+        """Start, and wait until it listens."""
+        command = [self._program, "-D", "-f", f"{self._folder}/config", "-E", str(self.log)]
+        if self._apart:
+            command = ["unshare", "--mount", "sh", "-c", _APART, "sh", str(self._folder), *command]
+        self.log.write_text("")
+        self._process = subprocess.Popen(command)
+        deadline = time.monotonic() + STARTUP
+        while "Server listening" not in self.log.read_text():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"sshd did not start: {self.log.read_text()}")
+            time.sleep(0.005)
+
+    def stop(self) -> None:
+        """End it with all that its sessions started."""
+        self.send_signal(signal.SIGKILL)
+        for process in self._marked():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        if self._process is not None:
+            self._process.wait()
+            self._process = None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Signal every process of sshd itself, but not what runs in its sessions."""
+        for process in self._daemons():
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
+
+    def sessions(self) -> int:
+        """Return how many connections it serves."""
+        return max(0, sum("[listener]" not in " ".join(p.cmdline()) for p in self._daemons()))
+
+    def running(self) -> list[str]:
+        """Return the command lines of all that its sessions have started and that still lives."""
+        found = []
+        for process in self._marked():
+            with suppress(psutil.NoSuchProcess):
+                found.append(" ".join(process.cmdline()))
+        return found
+
+    def _daemons(self) -> list[psutil.Process]:
+        if self._process is None or self._process.poll() is not None:
+            return []
+        own = psutil.Process(self._process.pid)
+        marked = {process.pid for process in self._marked()}
+        return [own, *(p for p in own.children(recursive=True) if p.pid not in marked)]
+
+    def _marked(self) -> list[psutil.Process]:
+        """Return what carries our mark in its environment, as all in a session does."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error, OSError):
+                if self._mark in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+
+def _own_name() -> str:
+    return pwd.getpwuid(os.geteuid()).pw_name
+
+
+def _can_be_apart() -> bool:
+    """Return whether we may have mounts, and so accounts, of our own."""
+    if os.geteuid() != 0 or shutil.which("unshare") is None:
+        return False
+    return subprocess.run(["unshare", "--mount", "true"], capture_output=True).returncode == 0
+
+
+def _accounts(homes: Path) -> tuple[str, ...]:
+    """Write the list of accounts beside `homes`, make their home folders, return their names."""
+    homes.mkdir()
+    lines = [line for line in Path("/etc/passwd").read_text().splitlines() if line[:5] != "root:"]
+    names = []
+    for uid, (name, shell) in enumerate([("root", "bash"), *((s, s) for s in SHELLS)], FIRST_UID):
+        path = shutil.which(shell, path="/bin:/usr/bin")
+        if path is None:
+            continue
+        owner = 0 if name == "root" else uid
+        (homes / name).mkdir()
+        os.chown(homes / name, owner, owner)
+        lines.append(f"{name}:*:{owner}:{owner}::{homes / name}:{path}")
+        names.append(name)
+    (homes.parent / "passwd").write_text("\n".join(lines) + "\n")
+    return tuple(names)
+
+
+def free_port() -> int:
+    """Return a port of 127.0.0.1 on which nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@contextmanager
+def openssh(program: str, *settings: str, late: bool = False) -> Iterator[OpenSSH]:
+    """Run an sshd for as long as the block lasts; `late` leaves the start to the block."""
+    folder = Path(tempfile.mkdtemp(prefix="tinycloud-sshd-"))
+    folder.chmod(0o755)  # its users have to get at their homes
+    server = OpenSSH(program, folder, settings)
+    try:
+        if not late:
+            server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def sshd(program: Callable[[str], str]) -> Iterator[OpenSSH]:
+    """OpenSSH's sshd with default settings, shared by all tests that leave it as it is."""
+    with openssh(program("sshd")) as server:
+        yield server
