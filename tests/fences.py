@@ -17,11 +17,12 @@ _PROMPT = re.compile(r"\S+/\S+:\S*[$#%] (.*)")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fence:
-    """One fenced block: its info string (`kind`), and what it holds."""
+    """One fenced block: its language, what else its info string says, and what it holds."""
 
     page: Path
     line: int
-    kind: str
+    language: str
+    note: str = ""
     text: str
 
     def __str__(self) -> str:
@@ -39,11 +40,14 @@ class Command:
 
 def fences(page: Path) -> tuple[Fence, ...]:
     """Return the fenced blocks of a page, in order."""
-    return tuple(
-        Fence(page=page, line=(token.map or [0])[0] + 1, kind=token.info, text=token.content)
-        for token in _MARKDOWN.parse(page.read_text())
-        if token.type == "fence"
-    )
+    found = []
+    for token in _MARKDOWN.parse(page.read_text()):
+        if token.type == "fence":
+            language, _, note = token.info.partition(" ")
+            line = (token.map or [0])[0] + 1
+            fence = Fence(page=page, line=line, language=language, note=note, text=token.content)
+            found.append(fence)
+    return tuple(found)
 
 
 def code_words(page: Path) -> tuple[str, ...]:

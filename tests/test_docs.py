@@ -20,8 +20,9 @@ from tinycloud import Cloud
 from tinycloud.cli.app import app
 
 ALL = [fence for page in PAGES for fence in fences(page)]
-PYTHON = [fence for fence in ALL if fence.kind == "python"]
-CONSOLE = [fence for fence in ALL if fence.kind == "console"]
+PYTHON = [fence for fence in ALL if fence.language == "python"]
+CONSOLE = [fence for fence in ALL if fence.language == "console"]
+FILE = re.compile(r"[\w-]+\.\w+")
 GUIDES = [page for page in PAGES if page.name not in ("README.md", "index.md")]
 
 # The command's own type is of a library that typer carries within itself.
@@ -55,7 +56,10 @@ def home(tmp_path: Path, state: Path) -> Iterator[Path]:
 
 
 def run_python(fence: Fence, folder: Path) -> "subprocess.CompletedProcess[str]":
-    """Run a fence as a reader would: saved as a file."""
+    """Run a fence as a reader would: saved as a file, beside those that the page names."""
+    for other in fences(fence.page):
+        if FILE.fullmatch(other.note):
+            (folder / other.note).write_text(other.text)
     file = folder / "example.py"
     file.write_text(fence.text)
     return subprocess.run(
@@ -69,7 +73,7 @@ def test_each_python_example_runs_as_written(fence: Fence, home: Path) -> None:
     done = run_python(fence, home)
     assert (done.stderr, done.returncode) == ("", 0)
     following = dict(pairwise(fences(fence.page))).get(fence)
-    if following is not None and following.kind == "text output":
+    if following is not None and following.note == "output":
         assert agrees(following.text.splitlines(), done.stdout), done.stdout
 
 
@@ -88,7 +92,7 @@ def test_an_example_that_leaves_nodes_would_be_found(state: Path, tmp_path: Path
     """The check after each example sees a node while there is one, and none once it is gone."""
     lines = ("$ tinycloud launch left -n 0 --no-wait", "$ tinycloud destroy left")
     launch, destroy = (
-        commands(Fence(page=README, line=1, kind="console", text=line))[0] for line in lines
+        commands(Fence(page=README, line=1, language="console", text=line))[0] for line in lines
     )
     environment = environment_with_tinycloud()
     assert play([launch], folder=tmp_path, environment=environment)[0].status == 0
@@ -100,7 +104,7 @@ def test_an_example_that_leaves_nodes_would_be_found(state: Path, tmp_path: Path
 def test_a_session_that_goes_otherwise_would_be_found(tmp_path: Path) -> None:
     """Exit status, missing lines and further lines are all noticed; the order of nodes is not."""
     text = "$ echo b; echo a\na\nb\n$ echo c; (exit 3)\n"
-    session = commands(Fence(page=README, line=1, kind="console", text=text))
+    session = commands(Fence(page=README, line=1, language="console", text=text))
     first, second = play(session, folder=tmp_path, environment=environment_with_tinycloud())
     assert (first, second) == (Outcome(0, "b\na\n"), Outcome(3, "c\n"))
     assert agrees(session[0].shown, first.text)
@@ -114,7 +118,7 @@ def test_a_session_that_goes_otherwise_would_be_found(tmp_path: Path) -> None:
 def test_each_command_has_a_page_with_all_its_options(name: str) -> None:
     """The page that shows how a command is used, and only that, explains each of its options."""
     usage = re.compile(rf"^tinycloud {name}\b", re.MULTILINE)
-    (page,) = {f.page for f in ALL if f.kind == "text" and usage.search(f.text)}
+    (page,) = {f.page for f in ALL if f.language == "text" and usage.search(f.text)}
     explained = {word.split()[0] for word in code_words(page)}
     assert options(COMMANDS[name]) - {"-h", "--help"} <= explained
 
@@ -126,7 +130,7 @@ def test_the_options_of_all_commands_are_explained() -> None:
 
 def invocations() -> Iterator[tuple[str, str, list[str]]]:
     """Yield every use of `tinycloud` in the documentation: where, which command, its words."""
-    texts = [(str(f), line) for f in ALL if f.kind != "python" for line in f.text.splitlines()]
+    texts = [(str(f), line) for f in ALL if f.language != "python" for line in f.text.splitlines()]
     texts += [(page.name, word) for page in PAGES for word in code_words(page)]
     for where, text in texts:
         for match in re.finditer(r"(?:^|[;&|$] |/)tinycloud ([^$].*)", text):
@@ -165,9 +169,9 @@ def test_options_by_themselves_are_options_of_some_command() -> None:
 def test_each_guide_has_one_usage_one_warning_and_an_example() -> None:
     """A page is a sentence, a usage, a complete example that is run, and one warning."""
     for page in GUIDES:
-        kinds = [fence.kind for fence in fences(page)]
-        assert {"python", "console"} & set(kinds), page.name
-        assert "text" in kinds or "python" in kinds, page.name
+        languages = [fence.language for fence in fences(page)]
+        assert languages[0] == "text", page.name
+        assert {"python", "console"} & set(languages), page.name
         assert page.read_text().count("> [!WARNING]\n") == 1, page.name
 
 
@@ -191,7 +195,7 @@ def test_links_lead_somewhere() -> None:
 def test_the_readme_begins_with_two_commands_of_one_line() -> None:
     """They can be copied and pasted: one that shows tinycloud at work, one that tests it."""
     first, second = fences(README)[:2]
-    assert [fence.kind for fence in (first, second)] == ["sh", "sh"]
+    assert [fence.language for fence in (first, second)] == ["sh", "sh"]
     assert [len(fence.text.splitlines()) for fence in (first, second)] == [1, 1]
     assert " run " in first.text
     assert second.text.endswith("pytest\n")

@@ -16,6 +16,7 @@ _MANNERS = {"--quiet": "quiet", "-q": "quiet", "--debug": "debug"}
 _MACHINE = {*SHORTAGES, errno.EACCES, errno.EPERM, errno.EROFS}
 """Errors of the system that are this machine's, not a bug of ours."""
 
+
 def main(arguments: Sequence[str]) -> int:
     """Run the command line and return the exit code; never a traceback, never silence."""
     words = _without_manners(arguments)

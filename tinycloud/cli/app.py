@@ -1,70 +1,83 @@
 """The commands: each reads its words, calls one verb of `Cloud`, and shows the answer."""
 
 import uuid
-from pathlib import Path
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from ..cloud import Cloud
-from ..errors import InvalidInput, NoSuchCluster, TinycloudError
+from ..errors import InvalidInput, TinycloudError
 from ..fanout import to_the_end
 from ..node import Node
 from ..store import ClusterFolder, Record, known_clusters
-from . import complete, exits, interrupt, json_text, launching, table
-from .clusters import known
+from . import exits, interrupt, json_text, launching, planning, table
+from .clusters import check_known, known
 from .executing import Request, command_text
 from .executing import execute as execute_on
 from .nodeset import indices
+from .options import (
+    AsJson,
+    Authorize,
+    Command,
+    Debug,
+    DriverName,
+    Dry,
+    Image,
+    Index,
+    Key,
+    KeyFile,
+    Limit,
+    MaybeName,
+    Minimum,
+    Name,
+    NoWait,
+    Ports,
+    Quiet,
+    Region,
+    Setup,
+    Size,
+    Tag,
+    Timeout,
+    Type,
+    Workers,
+)
+from .order import Order, ordered, public_keys, setup_script
 from .progress import Watch
-from .say import answer, note, tinycloud_error
+from .say import answer, are, error, note, tinycloud_error
 
 app = typer.Typer(
     name="tinycloud",
     help="Launch a small compute cluster, look at it, log in, run commands on it, destroy it.",
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
 
-Name = Annotated[
-    str, typer.Argument(help="The cluster.", autocompletion=complete.clusters, show_default=False)
-]
-MaybeName = Annotated[
-    str | None,
-    typer.Argument(help="The cluster.", autocompletion=complete.clusters, show_default=False),
-]
-Tag = Annotated[
-    str | None,
-    typer.Argument(help="Only this group.", autocompletion=complete.tags, show_default=False),
-]
-Index = Annotated[
-    str | None, typer.Argument(help="Only these nodes: 4, 0-3, or 0-3,7.", show_default=False)
-]
-KeyFile = Annotated[
-    Path | None,
-    typer.Option("-i", help="Private key to use instead of the cluster's own.", metavar="KEYFILE"),
-]
-Command = Annotated[
-    str,
-    typer.Option("-e", help="Shell command, or a file that holds one.", metavar="COMMAND|FILE"),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option("-n", min=0, help="Workers beside the master. [default: 1, or as launched]"),
-]
-DriverName = Annotated[
-    str | None, typer.Option("--driver", help="Where machines come from. [default: local]")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+def _print_version(*, wanted: bool) -> None:
+    if wanted:
+        answer(f"tinycloud {version('tinycloud')}")
+        raise typer.Exit
 
 
-@app.callback()
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version",
+        help="Show the version.",
+        is_eager=True,
+        callback=lambda wanted: _print_version(wanted=wanted),
+    ),
+]
+
+
+@app.callback(invoke_without_command=True)
 def main(
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only answers and errors.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Log what happens to stderr.")] = False,
+    context: typer.Context, quiet: Quiet = False, debug: Debug = False, version: Version = False
 ) -> None:
-    """Options that every command takes; `cli.main` has acted on them already."""
+    """Answer with help if there is no command; `cli.main` has acted on the manners already."""
+    if context.invoked_subcommand is None:
+        answer(context.get_help())
 
 
 @app.command()
@@ -72,31 +85,20 @@ def launch(
     name: MaybeName = None,
     workers: Workers = None,
     driver: DriverName = None,
-    key: Annotated[str | None, typer.Option("-k", help="EC2 key pair; means aws.")] = None,
-    type_: Annotated[str | None, typer.Option("-t", "--type", help="Instance type.")] = None,
-    image: Annotated[str | None, typer.Option("-m", "--image", help="Image of the disk.")] = None,
-    size: Annotated[int | None, typer.Option("-s", "--size", help="Disk in GiB.", min=1)] = None,
-    port: Annotated[
-        list[int] | None, typer.Option("-p", "--port", help="Port to open.", min=1, max=65535)
-    ] = None,
-    region: Annotated[str | None, typer.Option("--region", help="Region of the provider.")] = None,
-    authorize: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--authorize", help="Public key that nodes accept too.", metavar="KEYFILE.pub"
-        ),
-    ] = None,
-    setup: Annotated[
-        Path | None, typer.Option("--setup", help="Shell script to run once on each node.")
-    ] = None,
-    dry: Annotated[bool, typer.Option("-d", "--dry", help="Show the plan, touch nothing.")] = False,
-    minimum: Annotated[
-        int | None, typer.Option("--min", min=0, help="Accept so few workers.", metavar="N")
-    ] = None,
-    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait for SSH.")] = False,
+    key: Key = None,
+    type_: Type = None,
+    image: Image = None,
+    size: Size = None,
+    port: Ports = None,
+    region: Region = None,
+    authorize: Authorize = None,
+    setup: Setup = None,
+    dry: Dry = False,
+    minimum: Minimum = None,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a cluster whole: run it again after anything."""
+    """Make a cluster whole, also one that exists."""
     if name is None and not dry:
         raise InvalidInput("a cluster needs a name", fix="tinycloud launch NAME")
     given = {
@@ -107,19 +109,19 @@ def launch(
         "ports": tuple(port) if port else None,
         "region": region,
     }
-    cloud = launching.ordered(
-        launching.Order(
-            name=launching.EXAMPLE if name is None else name,
+    cloud = ordered(
+        Order(
+            name=name,
             workers=workers,
             driver=driver,
             options={option: value for option, value in given.items() if value is not None},
-            authorize=launching.public_keys(authorize or []),
-            setup=launching.setup_script(setup),
+            authorize=public_keys(authorize or []),
+            setup=setup_script(setup),
         )
     )
     if dry:
-        found = interrupt.run(launching.changes(cloud))
-        launching.show_plan(cloud, found, as_json=as_json)
+        found = interrupt.run(planning.changes(cloud, exists=name is not None))
+        planning.show(cloud, found, as_json=as_json)
         return
     nodes = launching.launch(cloud, wait=not no_wait, minimum=minimum)
     launching.say_surplus(cloud, nodes)
@@ -128,14 +130,17 @@ def launch(
 
 @app.command("list")
 def list_(name: MaybeName = None, tag: Tag = None, as_json: AsJson = False) -> None:
-    """Show the nodes of a cluster, or every cluster known here."""
+    """Show a cluster's nodes, or all clusters known here."""
     if name is None:
         _list_clusters(as_json=as_json)
         return
-    cloud = known(name)
-    nodes = interrupt.run(cloud.list(tag))
-    _check_known(cloud, nodes)
-    _show_nodes(nodes, as_json=as_json)
+    cloud = known(name, tag)
+
+    async def look() -> tuple[Node, ...]:
+        check_known(name, await cloud.list())
+        return await cloud.list(tag)
+
+    _show_nodes(interrupt.run(look()), as_json=as_json)
 
 
 def _list_clusters(*, as_json: bool) -> None:
@@ -154,7 +159,7 @@ def _list_clusters(*, as_json: bool) -> None:
         answer(json_text.dump([json_text.of_record(record) for record in records]))
     elif records:
         table.clusters(records)
-    else:
+    elif problem is None:
         note("no clusters")
     if problem is not None:
         raise typer.Exit(exits.of_error(problem))
@@ -163,23 +168,29 @@ def _list_clusters(*, as_json: bool) -> None:
 @app.command()
 def status(name: Name, tag: Tag = None, as_json: AsJson = False) -> None:
     """Show the status of each node."""
-    cloud = known(name)
-    found = interrupt.run(cloud.status(tag))
-    _check_known(cloud, found)
+    cloud = known(name, tag)
+
+    async def look() -> dict[str, str]:
+        check_known(name, await cloud.list())
+        return {node: str(state) for node, state in (await cloud.status(tag)).items()}
+
+    found = interrupt.run(look())
     if as_json:
         answer(json_text.dump(found))
+    elif found:
+        table.show(("NODE", "STATUS"), list(found.items()))
     else:
-        table.show(("NODE", "STATUS"), [(node, str(state)) for node, state in found.items()])
+        note("no nodes")
 
 
 @app.command()
 def login(name: Name, tag: Tag = None, index: Index = None, keyfile: KeyFile = None) -> None:
-    """Log in to a node: the first one, unless told otherwise."""
+    """Log in to a node: the first, unless told otherwise."""
     chosen = indices("0" if index is None else index)
     if len(chosen) != 1:
         raise InvalidInput("can log in to one node at a time", fix="give a single INDEX")
-    code = interrupt.run(known(name).login(tag=tag, index=chosen[0], keyfile=keyfile))
-    raise typer.Exit(code)
+    cloud = known(name, tag, to_connect=True)
+    raise typer.Exit(interrupt.run(cloud.login(tag=tag, index=chosen[0], keyfile=keyfile)))
 
 
 @app.command()
@@ -189,12 +200,8 @@ def execute(
     tag: Tag = None,
     index: Index = None,
     keyfile: KeyFile = None,
-    timeout: Annotated[
-        float | None, typer.Option("--timeout", min=0.0, help="Seconds per node.", metavar="S")
-    ] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Nodes at work at once.", metavar="N")
-    ] = None,
+    timeout: Timeout = None,
+    limit: Limit = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a command on all nodes at once, or on some."""
@@ -207,7 +214,8 @@ def execute(
         limit=limit,
         as_json=as_json,
     )
-    raise typer.Exit(interrupt.run(execute_on(known(name), request), first=_say_ending))
+    cloud = known(name, tag, to_connect=True)
+    raise typer.Exit(interrupt.run(execute_on(cloud, request), first=_say_ending))
 
 
 def _say_ending() -> None:
@@ -216,37 +224,39 @@ def _say_ending() -> None:
 
 @app.command()
 def start(name: Name) -> None:
-    """Start the nodes that are stopped, and make those that are missing."""
-    nodes = launching.launch(known(name), starting=True)
-    note(f"{len(nodes)} nodes of '{name}' are up")
+    """Start the nodes that are stopped, make the missing."""
+    nodes = launching.start(known(name, to_connect=True))
+    note(are(len(nodes), name, "up"))
 
 
 @app.command()
 def stop(name: Name) -> None:
-    """Stop all nodes; they keep their disks and identities."""
+    """Stop all nodes; they keep disk and identity."""
     nodes = interrupt.run(known(name).stop())
-    note(f"{len(nodes)} nodes of '{name}' are stopped")
+    note(are(len(nodes), name, "stopped"))
 
 
 @app.command()
 def destroy(name: Name) -> None:
-    """Destroy all nodes, and everything that was made for them."""
+    """Destroy all nodes, and all that was made for them."""
     cloud = known(name)
     if not ClusterFolder(name).exists():
-        _check_known(cloud, interrupt.run(cloud.list()))
-    results = interrupt.run(cloud.destroy())
-    note(f"{len(results)} nodes of '{name}' are destroyed")
+        check_known(name, interrupt.run(cloud.list()))
+    results = interrupt.run(
+        cloud.destroy(),
+        second=lambda: error("left at once", "nodes may remain", f"tinycloud destroy {name}"),
+    )
+    note(are(len(results), name, "destroyed"))
 
 
 @app.command()
 def run(
     command: Command, workers: Workers = None, driver: DriverName = None, as_json: AsJson = False
 ) -> None:
-    """Launch a cluster for one command, run it on all nodes, destroy the cluster."""
+    """Launch a cluster for one command, and destroy it."""
     request = Request(command=command_text(command), as_json=as_json)
-    order = launching.Order(name=f"run-{uuid.uuid4().hex[:8]}", workers=workers, driver=driver)
-    cloud = launching.ordered(order)
-    watch = Watch(sum(group.count for group in cloud.groups))
+    cloud = ordered(Order(name=f"run-{uuid.uuid4().hex[:8]}", workers=workers, driver=driver))
+    watch = Watch(cloud)
 
     async def work() -> int:
         async with cloud:
@@ -256,7 +266,7 @@ def run(
                 return await execute_on(cloud, request)
             finally:
                 results = await to_the_end(cloud.destroy())
-                note(f"{len(results)} nodes of '{cloud.name}' are destroyed")
+                note(are(len(results), cloud.name, "destroyed"))
 
     code = interrupt.run(
         work(),
@@ -269,13 +279,7 @@ def run(
 def _show_nodes(nodes: tuple[Node, ...], *, as_json: bool) -> None:
     if as_json:
         answer(json_text.dump(json_text.of_nodes(nodes)))
-    else:
+    elif nodes:
         table.nodes(nodes)
-
-
-def _check_known(cloud: Cloud, found: object) -> None:
-    """Raise `NoSuchCluster` if nothing was found of a cluster that has no record either."""
-    if not found and ClusterFolder(cloud.name).record() is None:
-        raise NoSuchCluster(
-            f"no cluster '{cloud.name}'", fix="'tinycloud list' shows those that are known here"
-        )
+    else:
+        note("no nodes")

@@ -45,24 +45,25 @@ class Request:
 
 def command_text(given: str) -> str:
     """Return the command: what was given, or what the file of that name holds."""
-    text = _file_text(given)
-    if text is None:
-        text = given
+    text = (_file_text(given) if _is_file(given) else None) or given
     if not text.strip():
         raise InvalidInput("the command is empty", fix="give one, as in: -e uptime")
     return text
 
 
-def _file_text(name: str) -> str | None:
-    """Return what the file holds; None if there is none, nor can be."""
+def _is_file(name: str) -> bool:
     try:
-        return Path(name).read_text() if Path(name).is_file() else None
-    except ValueError as problem:
-        if "\0" in name:
-            return None
-        raise InvalidInput(
-            f"can't read {name} as a command", cause=str(problem), fix="give a file of text"
-        ) from problem
+        return Path(name).is_file()
+    except (OSError, ValueError):  # no name that a file could have
+        return False
+
+
+def _file_text(name: str) -> str | None:
+    """Return what the file holds; None if it is a program, so that its path is the command."""
+    try:
+        return Path(name).read_text()
+    except ValueError:
+        return None
     except OSError as problem:
         raise InvalidInput(
             f"can't read {name}",

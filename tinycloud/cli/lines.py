@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from ..node import Node
-from ..result import Output
+from ..result import Output, Result
 from ..text import printable
 from .say import colours
 

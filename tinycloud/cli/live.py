@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.table import Column
 from rich.text import Text
@@ -18,8 +18,8 @@ class _Plain(ProgressColumn):
 
     max_refresh = None
 
-    def __init__(self, say: Say, style: str = "") -> None:
-        super().__init__(Column(no_wrap=True, overflow="ellipsis"))
+    def __init__(self, say: Say, style: str = "", justify: JustifyMethod = "left") -> None:
+        super().__init__(Column(no_wrap=True, overflow="ellipsis", justify=justify))
         self._say = say
         self._style = style
 
@@ -36,7 +36,7 @@ class Live:
             _Plain(lambda task: task.description),
             BarColumn(bar_width=_BAR),
             _Plain(_count),
-            _Plain(_seconds, "dim"),
+            _Plain(_seconds, "dim", "right"),
             _Plain(lambda task: remark(task.description), "dim"),
             console=Console(stderr=True, highlight=False, markup=False, emoji=False),
             redirect_stdout=False,

@@ -9,7 +9,7 @@ from typing import Protocol, Self
 from ..cloud import Cloud, Stage, Step
 from ..node import node_name
 from .nodeset import folded
-from .say import MANNER, counted, note
+from .say import MANNER, note
 
 STAGES = (Stage.STARTED, Stage.CONNECTED, Stage.READY)
 
@@ -101,7 +101,7 @@ class Lines:
 
     def _say(self, stage: str) -> None:
         seconds = time.monotonic() - self._begun
-        note(f"{stage}: {self._done[stage]} of {counted(self._total)} ({seconds:.1f} s)")
+        note(f"{stage}: {self._done[stage]} of {self._total} ({seconds:.1f} s)")
 
 
 def _face(stages: Sequence[Stage], total: int, remark: Callable[[str], str]) -> Face:

@@ -90,6 +90,11 @@ def colours(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def counted(number: int, noun: str = "node") -> str:
-    """Return a number of things in words: `1 node`, `2 nodes`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def counted(number: int) -> str:
+    """Return a number of nodes in words: `1 node`, `2 nodes`."""
+    return f"{number} node{'' if number == 1 else 's'}"
+
+
+def are(number: int, cluster: str, what: str) -> str:
+    """Return what so many nodes of a cluster are now."""
+    return f"{counted(number)} of '{cluster}' {'is' if number == 1 else 'are'} {what}"

@@ -2,13 +2,14 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 
 from ..node import Node, Status
 from ..store import Record
 from ..text import printable
 from .say import colours
 
-_COLOURS = {
+_COLOURS: dict[str, int] = {
     Status.RUNNING: 32,
     Status.PENDING: 33,
     Status.STOPPED: 33,
@@ -26,9 +27,7 @@ def nodes(found: Sequence[Node]) -> None:
             str(node.port),
             node.username,
             node.id or "-",
-            node.launched_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-            if node.launched_at
-            else "-",
+            _time(node.launched_at),
         )
         for node in found
     ]
@@ -42,29 +41,45 @@ def clusters(records: Sequence[Record]) -> None:
             record.name,
             ", ".join(dict.fromkeys(group.driver or "(a program's)" for group in record.groups)),
             ", ".join(f"{group.tag} x {group.count}" for group in record.groups),
-            record.created_at[:19].replace("T", " ") + " UTC",
+            _time(_parsed(record.created_at)),
         )
         for record in records
     ]
     show(("CLUSTER", "DRIVER", "GROUPS", "LAUNCHED"), rows)
 
 
+def _parsed(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _time(moment: datetime | None) -> str:
+    """Return a moment in this machine's time zone."""
+    return moment.astimezone().strftime("%Y-%m-%d %H:%M:%S") if moment else "-"
+
+
 def show(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print rows under a head, each column as wide as its widest text."""
-    safe = [[printable(text) for text in row] for row in rows]
+    safe = [[printable(text).expandtabs() for text in row] for row in rows]
     widths = [max(len(text) for text in column) for column in zip(head, *safe, strict=True)]
-    bold = colours(sys.stdout)
-    line = _line(head, widths)
-    print(f"\x1b[1m{line}\x1b[0m" if bold else line)
+    coloured = colours(sys.stdout)
+    print(_bold(_line(head, widths)) if coloured else _line(head, widths))
     for row in safe:
-        print(_coloured(_line(row, widths)) if bold else _line(row, widths))
+        print(_line(row, widths, coloured=coloured))
 
 
-def _line(texts: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(text.ljust(width) for text, width in zip(texts, widths, strict=True)).rstrip()
+def _line(texts: Sequence[str], widths: Sequence[int], *, coloured: bool = False) -> str:
+    cells = [text.ljust(width) for text, width in zip(texts, widths, strict=True)]
+    cells[-1] = texts[-1]
+    if coloured:
+        cells = [
+            f"\x1b[{_COLOURS[text]}m{cell}\x1b[0m" if text in _COLOURS else cell
+            for text, cell in zip(texts, cells, strict=True)
+        ]
+    return "  ".join(cells)
 
 
-def _coloured(line: str) -> str:
-    for status, colour in _COLOURS.items():
-        line = line.replace(f"  {status} ", f"  \x1b[{colour}m{status}\x1b[0m ", 1)
-    return line
+def _bold(line: str) -> str:
+    return f"\x1b[1m{line}\x1b[0m"

@@ -109,7 +109,7 @@ class ClusterFolder:
         self._pin(node_id).unlink(missing_ok=True)
 
     def _pin(self, node_id: str) -> Path:
-        return self.path / PINS / quote(node_id, safe="")
+        return self.path / PINS / quote(node_id, safe="").replace(".", "%2E")  # "..", too
 
     def check_keys(self) -> None:
         """Raise `InvalidInput` if the login key or a pinned host key is damaged."""

@@ -79,15 +79,15 @@ def check_folder(path: Path) -> bool:
 
 def make_folder(path: Path) -> None:
     """Make sure that a private folder (0700) is there and that we may write to it."""
-    gone = FileNotFoundError(errno.ENOENT, "others keep removing it")
+    gone: OSError = FileNotFoundError(errno.ENOENT, "others keep removing it")
     for _ in range(_TRIES):
         try:
             if not check_folder(path):
                 _make(path)
                 check_folder(path)
             return _check_writable(path)
-        except FileNotFoundError as error:  # somebody tidied it, or the folder above it, away
-            gone = error
+        except (FileNotFoundError, FileExistsError) as error:
+            gone = error  # somebody tidied it away, or a folder above it, or made it just now
         except OSError as error:
             raise failure(path, error, OTHER_FOLDER) from error
     raise failure(path, gone, OTHER_FOLDER)
@@ -96,7 +96,7 @@ def make_folder(path: Path) -> None:
 def _check_writable(path: Path) -> None:
     if not path.stat().st_mode & stat.S_IWUSR:
         raise unusable(path, "it is read-only", _chmod("u+w", path))
-    if not os.access(path, os.W_OK):
+    if not os.access(path, os.W_OK) and path.lstat():
         raise unusable(path, "it can't be written to", OTHER_FOLDER)
 
 
@@ -178,9 +178,12 @@ def read_file(
         return None
     except OSError as error:
         raise failure(path, error) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check_file(path, os.fstat(descriptor), 0o077 if secret else 0o022, fix)
-        return file.read(FILE_LIMIT)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(FILE_LIMIT)
+    finally:
+        os.close(descriptor)
 
 
 def _check_file(path: Path, found: os.stat_result, closed: int, fix: str) -> None:

@@ -6,14 +6,28 @@ import base64
 _MAGIC = b"openssh-key-v1\0"
 _BEGIN, _END = "-----BEGIN OPENSSH PRIVATE KEY-----", "-----END OPENSSH PRIVATE KEY-----"
 
+# How many fields a key of each kind has, its name included (RFC 4253, 5656 and 8709;
+# PROTOCOL.u2f for those on a token).
+_FIELDS = {
+    "ssh-ed25519": 2,
+    "ssh-rsa": 3,
+    "ecdsa-sha2-nistp256": 3,
+    "ecdsa-sha2-nistp384": 3,
+    "ecdsa-sha2-nistp521": 3,
+    "sk-ssh-ed25519@openssh.com": 3,
+    "sk-ecdsa-sha2-nistp256@openssh.com": 4,
+}
+
 
 def check_public_key(line: str) -> None:
-    """Raise `ValueError` unless `line` is one whole public key (RFC 4253, 6.6)."""
+    """Raise `ValueError` unless `line` is one whole public key of a kind we know."""
     kind, _, rest = line.partition(" ")
     blob, _, _ = rest.partition(" ")
-    fields = _strings(base64.b64decode(blob, validate=True))
-    if len(fields) < 2 or fields[0] != kind.encode() or not all(fields):
+    if kind not in _FIELDS:
         raise ValueError("it is no public key")
+    fields = _strings(base64.b64decode(blob, validate=True))
+    if fields[:1] != (kind.encode(),) or len(fields) != _FIELDS[kind] or not all(fields):
+        raise ValueError("it is cut short")
 
 
 def public_half(private: bytes) -> str:

@@ -15,6 +15,8 @@ FORMAT = 1
 LARGEST = 1_000_000
 """No group has more nodes; a damaged record must not make us count for ever."""
 
+_NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupRecord:
@@ -86,7 +88,7 @@ class Record:
             version = int(content["format"])
             if version <= FORMAT:
                 return cls._from_content(content, data, name)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except _NOT_OURS as error:
             raise damaged(path, name, f"{type(error).__name__}: {error}") from error
         except InvalidInput as error:  # a name that nothing can have
             raise damaged(path, name, str(error)) from error

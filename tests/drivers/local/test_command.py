@@ -59,11 +59,9 @@ def test_much_output(ssh: OpenSSH) -> None:
 
 def test_output_waits_for_its_reader(ssh: OpenSSH) -> None:
     """A command whose output nobody takes is held back, by pipe and window."""
-    count = (
-        "i=0; while [ $i -lt 300 ]; do i=$((i+1)); head -c 100000 /dev/zero; echo $i >count; done"
-    )
-    with ssh.start(count) as client:
-        wrote = settled(lambda: ssh.output("cat count"))
+    talk = "for i in $(seq 300); do head -c 100000 /dev/zero; echo $i >>count; done"
+    with ssh.start(talk) as client:
+        wrote = settled(lambda: ssh.output("touch count; wc -l <count"))
         assert int(wrote) < 200
         assert client.stdout
         assert len(client.stdout.read()) == 300 * 100_000
@@ -121,16 +119,15 @@ def test_background_keeps_the_pipe(ssh: OpenSSH) -> None:
 
 def test_background_that_talks(ssh: OpenSSH) -> None:
     """An endless talker in the background does not keep the exit status back."""
-    with ssh.start("-v", "yes & echo pid $! >&2; exit 5") as client:
+    with ssh.start("-v", "echo pid $$ >&2; yes & exit 5") as client:
         assert client.stdout
         assert client.stderr
         threading.Thread(target=client.stdout.read, daemon=True).start()
-        pid = b""
-        for line in client.stderr:
-            pid = line.split()[1] if line.startswith(b"pid") else pid
-            if b"exit-status" in line:
-                break
-        ssh.output(f"kill {pid.decode()}")
+        told: dict[bytes, bytes] = {}
+        while not {b"pid", b"exit-status"} <= told.keys():
+            line = client.stderr.readline()
+            told |= {word: line for word in (b"pid", b"exit-status") if word in line}
+        ssh.output(f"kill -- -{told[b'pid'].split()[1].decode()}")
         assert client.wait(10) == 5
 
 

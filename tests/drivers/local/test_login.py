@@ -17,7 +17,7 @@ def test_prompt(ssh: OpenSSH) -> None:
     with Terminal(ssh.command("-t")) as terminal:
         terminal.expect(PROMPT)
         terminal.type("echo $0 in $PWD/ on $TINYCLOUD_NODE\n")
-        shell, place = terminal.expect(r"\n(-\w+) in (\S+)/ on worker-0").groups()
+        shell, place = terminal.expect(r"(-\w+) in (\S+)/ on worker-0").groups()
         assert shell.startswith("-")
         assert place == ssh.output("pwd")
         terminal.type("exit 7\n")
@@ -47,7 +47,7 @@ def test_terminal(ssh: OpenSSH) -> None:
     with Terminal(ssh.command("-tt"), rows=33, columns=99) as terminal:
         terminal.expect(PROMPT)
         terminal.type("tty; echo $SSH_TTY $TERM; stty size; stty -a </dev/tty\n")
-        tty = terminal.expect(r"(/dev/\S+)\r\n")[1]
+        tty = terminal.expect(r"(/dev/[^t]\S+)\r\n")[1]
         terminal.expect(rf"{tty} xterm-256color\r\n33 99\r\n")
         assert "erase = ^?" in terminal.expect(r"intr = \^C[^\n]*").group()
         terminal.expect("isig icanon")
@@ -70,6 +70,7 @@ def test_job_control(ssh: OpenSSH) -> None:
     with Terminal(ssh.command("-tt")) as terminal:
         terminal.expect(PROMPT)
         terminal.type("cat\n")
+        terminal.expect("2004l")  # the shell has let go of the terminal
         terminal.type("to the cat\n")
         terminal.expect("to the cat\r\nto the cat\r\n")
         terminal.type("\x1a")

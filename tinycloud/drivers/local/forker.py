@@ -22,8 +22,8 @@ OPEN_FILES = 4096
 
 def main() -> None:
     """Serve one client until it closes our stdin, by dying if need be."""
-    _reset()
     rehearse()
+    _reset()
     gc.collect()
     gc.freeze()  # what is here now is shared by all nodes: the collector must not touch it
     with os.fdopen(ORDERS, "rb", closefd=False) as orders:

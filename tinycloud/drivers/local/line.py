@@ -63,14 +63,12 @@ class Line:
 
     async def _hear(self) -> Answer:
         """Return the answer; other lines are warnings, or the last words of a dying forker."""
+        last_words = b""
         while True:
-            line, end, rest = self._said.partition(b"\n")
-            if end:
-                self._said = rest
-                if (answer := Answer.from_line(line)) is not None:
+            while b"\n" in self._said:
+                last_words, _, self._said = self._said.partition(b"\n")
+                if (answer := Answer.from_line(last_words)) is not None:
                     return answer
-                last_words = line
-                continue
             await readable(self._answers.fileno())
             heard = os.read(self._answers.fileno(), 1 << 16)
             if not heard:

@@ -1,0 +1,1 @@
+"""The command line, as those who type it see it."""

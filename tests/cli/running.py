@@ -1,0 +1,204 @@
+"""Ways to run the command line: here, as a process, and on a terminal."""
+
+import fcntl
+import hashlib
+import os
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyte
+
+PROGRAM = str(Path(sys.executable).with_name("tinycloud"))
+PATIENCE = 60.0
+"""Seconds after which a program that says nothing is a failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines on stderr."""
+        return self.err.splitlines()
+
+    def refused(self, code: int = 2) -> str:
+        """Return the remedy, once it is sure that this is an error in two lines and no answer."""
+        assert (self.code, self.out) == (code, ""), self
+        what, fix = self.lines
+        assert what.startswith("error: ") and len(what) > len("error: "), self
+        assert fix.startswith("fix: ") and len(fix) > len("fix: "), self
+        return fix.removeprefix("fix: ")
+
+
+Cli = Callable[..., Outcome]
+
+
+def run(*words: str, **environment: str) -> Outcome:
+    """Run the installed program to its end."""
+    done = subprocess.run(
+        [PROGRAM, *words],
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        timeout=PATIENCE,
+        check=False,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def started(*words: str, **environment: str) -> Iterator["subprocess.Popen[str]"]:
+    """Start the installed program in a session of its own; it ends with the block."""
+    process = subprocess.Popen(
+        [PROGRAM, *words],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **environment},
+        start_new_session=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def await_line(process: "subprocess.Popen[str]", begin: str) -> str:
+    """Return the next line on stderr that begins so."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(begin):
+            return line
+    raise AssertionError(f"it ended with {process.wait()} and never said {begin!r}")
+
+
+class Terminal:
+    """A program on a terminal, and what is to be seen there."""
+
+    def __init__(
+        self, command: Sequence[str], *, columns: int = 80, rows: int = 24, **environment: str
+    ) -> None:
+        self._ours, theirs = os.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process = subprocess.Popen(
+            command,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            env={**_plain(os.environ), "TERM": "xterm-256color", **environment},
+            start_new_session=True,
+            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+        )
+        os.close(theirs)
+        self.screen = pyte.Screen(columns, rows)
+        self._stream = pyte.ByteStream(self.screen)
+        self.raw = b""
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+
+    def close(self) -> None:
+        """Close the terminal's window, which hangs up on the program."""
+        if self._ours >= 0:
+            os.close(self._ours)
+            self._ours = -1
+
+    def type(self, keys: str) -> None:
+        """Type on the keyboard."""
+        os.write(self._ours, keys.encode())
+
+    def until(self, text: str) -> None:
+        """Look until this is to be seen."""
+        while text not in self.shown:
+            assert self._look(), f"it ended, and never showed {text!r}:\n{self.shown}"
+
+    def to_the_end(self) -> int:
+        """Look until the program has ended, and return its exit code."""
+        while self._look():
+            continue
+        return self.process.wait(PATIENCE)
+
+    def _look(self) -> bool:
+        ready, _, _ = select.select([self._ours], [], [], PATIENCE)
+        assert ready, f"nothing happens:\n{self.shown}"
+        try:
+            data = os.read(self._ours, 65536)
+        except OSError:  # the last program has left
+            return False
+        self.raw += data
+        self._stream.feed(data)
+        return bool(data)
+
+    @property
+    def rows(self) -> list[str]:
+        """The rows of the screen that are not empty."""
+        return [row.rstrip() for row in self.screen.display if row.strip()]
+
+    @property
+    def shown(self) -> str:
+        """The screen as text."""
+        return "\n".join(self.rows)
+
+
+def _plain(environment: Mapping[str, str]) -> dict[str, str]:
+    return {key: value for key, value in environment.items() if key != "NO_COLOR"}
+
+
+def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
+    """Return all there is to know of a folder: whatever is touched, it differs."""
+    return {str(path): _facts(path) for path in (folder, *sorted(folder.rglob("*")))}
+
+
+def _facts(path: Path) -> tuple[object, ...]:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return ()
+    facts: tuple[object, ...] = (found.st_mode, found.st_uid, found.st_mtime_ns, found.st_ino)
+    if path.is_symlink():
+        return (*facts, os.readlink(path))
+    if path.is_file():
+        with path.open("rb") as file:
+            return (*facts, hashlib.file_digest(file, "sha256").hexdigest())
+    return facts
+
+
+def ended(pid: int) -> bool:
+    """Return whether a process is no more, waiting for it as long as is decent."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def interrupt(process: "subprocess.Popen[str]", number: int = signal.SIGINT) -> None:
+    """Send a signal to the program alone."""
+    os.kill(process.pid, number)

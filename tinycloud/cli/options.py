@@ -1,0 +1,87 @@
+"""The words and options that commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from . import complete
+
+_CLUSTER = typer.Argument(
+    help="The cluster.", metavar="NAME", autocompletion=complete.clusters, show_default=False
+)
+Name = Annotated[str, _CLUSTER]
+MaybeName = Annotated[str | None, _CLUSTER]
+Tag = Annotated[
+    str | None,
+    typer.Argument(
+        help="Only this group: master or worker.",
+        metavar="TAG",
+        autocompletion=complete.tags,
+        show_default=False,
+    ),
+]
+Index = Annotated[
+    str | None,
+    typer.Argument(help="Only these nodes: 4, 0-3, or 0-3,7.", metavar="INDEX", show_default=False),
+]
+KeyFile = Annotated[
+    Path | None,
+    typer.Option("-i", help="Private key to use instead of the cluster's own.", metavar="KEYFILE"),
+]
+Command = Annotated[
+    str,
+    typer.Option("-e", help="Shell command, or a file that holds one.", metavar="COMMAND|FILE"),
+]
+Timeout = Annotated[
+    float | None,
+    typer.Option("--timeout", min=0.001, help="Seconds for each node.", metavar="S"),
+]
+Limit = Annotated[
+    int | None, typer.Option("--limit", min=1, help="Nodes at work at once.", metavar="N")
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "-n",
+        help="Workers beside the master; by default as many as there were, or 1.",
+        metavar="WORKERS",
+    ),
+]
+DriverName = Annotated[
+    str | None,
+    typer.Option("--driver", help="Where machines come from; by default local.", metavar="DRIVER"),
+]
+Key = Annotated[str | None, typer.Option("-k", help="EC2 key pair; means aws.", metavar="KEY")]
+Type = Annotated[str | None, typer.Option("-t", "--type", help="Instance type.", metavar="TYPE")]
+Image = Annotated[
+    str | None, typer.Option("-m", "--image", help="Image of the disk.", metavar="IMAGE")
+]
+Size = Annotated[
+    int | None, typer.Option("-s", "--size", help="Size of the disk.", metavar="GIB", min=1)
+]
+Ports = Annotated[
+    list[int] | None,
+    typer.Option(
+        "-p", "--port", help="Port to open; may be repeated.", metavar="PORT", min=1, max=65535
+    ),
+]
+Region = Annotated[
+    str | None, typer.Option("--region", help="Region of the provider.", metavar="REGION")
+]
+Authorize = Annotated[
+    list[Path] | None,
+    typer.Option("--authorize", help="Public key that nodes accept too.", metavar="KEYFILE.pub"),
+]
+Setup = Annotated[
+    Path | None,
+    typer.Option("--setup", help="Shell script to run once on each node.", metavar="FILE"),
+]
+Dry = Annotated[bool, typer.Option("-d", "--dry", help="Show the plan, touch nothing.")]
+Minimum = Annotated[
+    int | None, typer.Option("--min", min=0, help="Accept so few workers.", metavar="N")
+]
+NoWait = Annotated[bool, typer.Option("--no-wait", help="Do not wait for SSH.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Only answers and errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Log what happens to stderr.")]

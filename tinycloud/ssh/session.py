@@ -1,0 +1,143 @@
+"""One command's session: what it prints, kept in bounds until it is taken, and its end."""
+
+import asyncio
+from collections import deque
+from contextlib import suppress
+from typing import Any, cast
+
+import asyncssh
+
+from .connection import Emit, Ending
+from .ending import ending
+from .leash import GRACE
+
+WINDOW = 256 * 1024
+"""Bytes that a node may send ahead of us (RFC 4254, 5.2): bounds memory per command."""
+
+HELD = 64 * 1024
+"""Bytes that may wait for our caller before we stop reading."""
+
+LINGER, LONGEST_LINGER = 1.0, 10.0
+"""Seconds without output, and in all, that we listen on after a command has exited:
+something it left in the background may hold its output open for ever."""
+
+OPENING = 3.0
+"""Seconds that a session being opened gets to become one that can be ended."""
+
+
+class Session(asyncssh.SSHClientSession[bytes]):
+    """A command on a node."""
+
+    def __init__(self) -> None:
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._opening: asyncio.Future[Any] | None = None
+        self._held: deque[tuple[str, bytes]] = deque()
+        self._size = 0
+        self._news = asyncio.Event()
+        self._over = asyncio.Event()
+        self._dropping = False
+        self._closed = False
+        self._error: Exception | None = None
+
+    async def open(self, connection: asyncssh.SSHClientConnection, line: str) -> None:
+        """Start the command; cancelled, the session still opens, so that `end` can end it."""
+        data = line.encode(errors="surrogateescape")  # what asyncssh does not do, but takes
+        self._opening = asyncio.ensure_future(
+            connection.create_session(
+                lambda: self, cast(str, data), encoding=None, window=WINDOW, request_pty=False
+            )
+        )
+        await asyncio.shield(self._opening)
+
+    async def pass_output(self, emit: Emit) -> None:
+        """Hand on all output, until there can be no more or none came after the exit."""
+        loop = asyncio.get_running_loop()
+        last = None
+        while True:
+            await self._pass_held(emit)
+            if self._closed:
+                return
+            self._news.clear()
+            quiet = None
+            if self._over.is_set():
+                last = last or loop.time() + LONGEST_LINGER
+                quiet = min(loop.time() + LINGER, last)
+            try:
+                async with asyncio.timeout_at(quiet):
+                    await self._news.wait()
+            except TimeoutError:
+                return
+
+    async def _pass_held(self, emit: Emit) -> None:
+        while self._held:
+            stream, data = self._held.popleft()
+            self._size -= len(data)
+            if self._size < HELD and self._channel is not None:
+                self._channel.resume_reading()
+            await emit(stream, data)
+
+    def ending(self) -> Ending:
+        """Return how the command ended."""
+        assert self._channel is not None
+        return ending(self._channel, self._error)
+
+    async def end(self) -> bool:
+        """Have the command ended on the node; return whether the node confirmed that."""
+        if self._opening is not None:
+            await asyncio.wait([self._opening], timeout=OPENING)
+            self._opening.cancel()
+        channel = self._channel
+        if channel is None:
+            return False
+        self._dropping = True
+        self._held.clear()
+        channel.resume_reading()
+        with suppress(OSError):  # the channel is closed already
+            channel.write_eof()
+            if not await self._ends_within(GRACE + 1):
+                channel.send_signal("KILL")
+                await self._ends_within(1)
+        channel.close()
+        return channel.get_exit_status() is not None
+
+    async def _ends_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close the channel; the leash goes with it."""
+        if self._channel is not None:
+            self._channel.close()
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self._channel = chan
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        if self._dropping:
+            return
+        self._held.append(("stderr" if datatype else "stdout", data))
+        self._size += len(data)
+        if self._size >= HELD and self._channel is not None:
+            self._channel.pause_reading()
+        self._news.set()
+
+    def eof_received(self) -> bool:
+        return True  # keep our side, the leash, until the command has exited
+
+    def exit_status_received(self, status: int) -> None:
+        self._over.set()
+        self._news.set()
+
+    def exit_signal_received(self, *_: Any) -> None:
+        self._over.set()
+        self._news.set()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._error = exc
+        self._closed = True
+        self._over.set()
+        self._news.set()
