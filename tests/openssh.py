@@ -126,7 +126,7 @@ class OpenSSH:
     def stop(self) -> None:
         """End it with all that its sessions started."""
         self.send_signal(signal.SIGKILL)
-        for process in self._marked():
+        for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         if self._process is not None:
@@ -144,9 +144,9 @@ class OpenSSH:
         return max(0, sum("[listener]" not in " ".join(p.cmdline()) for p in self._daemons()))
 
     def running(self) -> list[str]:
-        """Return the command lines of all that its sessions have started and that still lives."""
+        """Return the command lines of `processes`."""
         found = []
-        for process in self._marked():
+        for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 found.append(" ".join(process.cmdline()))
         return found
@@ -155,11 +155,12 @@ class OpenSSH:
         if self._process is None or self._process.poll() is not None:
             return []
         own = psutil.Process(self._process.pid)
-        marked = {process.pid for process in self._marked()}
+        marked = {process.pid for process in self.processes()}
         return [own, *(p for p in own.children(recursive=True) if p.pid not in marked)]
 
-    def _marked(self) -> list[psutil.Process]:
-        """Return what carries our mark in its environment, as all in a session does."""
+    def processes(self) -> list[psutil.Process]:
+        """Return all that its sessions have started and that still lives."""
+        # All that is started in a session carries our mark in its environment.
         found = []
         for process in psutil.process_iter():
             with suppress(psutil.Error, OSError):

@@ -4,7 +4,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -78,9 +78,13 @@ def test_each_python_example_runs_as_written(fence: Fence, home: Path) -> None:
 
 
 @pytest.mark.parametrize("fence", CONSOLE, ids=str)
-def test_each_shell_session_goes_as_shown(fence: Fence, home: Path) -> None:
+def test_each_shell_session_goes_as_shown(
+    fence: Fence, home: Path, program: Callable[[str], str]
+) -> None:
     """Every command of a console fence exits with 0, and prints what is shown below it."""
     session = commands(fence)
+    for name in {"scp", "ssh"} & {word for c in session for word in c.text.split()}:
+        program(name)
     outcomes = play(session, folder=home, environment=environment_with_tinycloud())
     for command, outcome in zip(session, outcomes, strict=True):
         assert outcome.status == 0, f"{command.text}\n{outcome.text}"

@@ -134,7 +134,9 @@ def test_indices_and_folded_agree(numbers: set[int]) -> None:
     assert indices(text.removeprefix("worker-").strip("[]")) == tuple(sorted(numbers))
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "1-", "5-2", "1,,2", "1000001", "9" * 5000, "\u0663"])
+@pytest.mark.parametrize(
+    "text", ["", "x", "-1", "1-", "5-2", "1,,2", "1000001", "9" * 5000, "\u0663"]
+)
 def test_what_is_no_index_is_said_to_be_none(text: str) -> None:
     """An INDEX that can't be read is an error with a remedy."""
     with pytest.raises(InvalidInput, match="not an INDEX") as caught:

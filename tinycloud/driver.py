@@ -8,6 +8,7 @@ from typing import Self
 
 from .errors import ResourcesRemain
 from .group import GroupSpec, check_group
+from .host import parsed_host
 from .node import Node, Status
 
 
@@ -42,6 +43,10 @@ class Driver(_Opened, ABC):
 
     name: str = ""
     """The entry point that finds this driver again; empty if only a program knows it."""
+
+    makes_machines: bool = True
+    """Whether the machines are its own work. To others the user's own key logs in, and
+    the host keys that it lists are the last word: only where it lists none is one pinned."""
 
     @property
     def options(self) -> Mapping[str, object]:
@@ -138,7 +143,8 @@ class Group:
     """What to launch: a name (`tag`), a size (`count`), and the driver to ask.
 
     `setup` is a shell script that runs once on each new node, over SSH; `ttl` is
-    the time to live of new nodes in seconds, for drivers that can keep it.
+    the time to live of new nodes in seconds, for drivers that can keep it. `via` is
+    the bastion (`user@host:port`) over which the nodes are reached.
     """
 
     tag: str
@@ -146,6 +152,9 @@ class Group:
     driver: Driver
     setup: str | None = None
     ttl: float | None = None
+    via: str | None = None
 
     def __post_init__(self) -> None:
         check_group(self.tag, self.count, self.ttl)
+        if self.via is not None:
+            parsed_host(self.via)

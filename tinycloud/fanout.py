@@ -15,7 +15,8 @@ async def fan_out(
     """Await `work(item)` for all items, at most `limit` at a time; return in their order.
 
     Expected failures are values, which `work` returns. An exception is a bug: it
-    stops the others, and is raised once all have ended. So does a cancellation.
+    stops the others, and is raised once all have ended. So does a cancellation; a bug
+    goes before it.
     """
     window: AbstractAsyncContextManager[Any] = asyncio.Semaphore(limit) if limit else nullcontext()
 
@@ -32,12 +33,14 @@ async def fan_out(
 
     for task in tasks:
         task.add_done_callback(stop_all)
-    # With `return_exceptions` gather waits for every child, also when it is cancelled.
-    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    bugs = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    if bugs:
-        raise next((bug for bug in bugs if not isinstance(bug, asyncio.CancelledError)), bugs[0])
-    return tuple(outcome for outcome in outcomes if not isinstance(outcome, BaseException))
+    try:
+        # With `return_exceptions` gather waits for every child, also when it is cancelled.
+        await asyncio.gather(*tasks, return_exceptions=True)
+    finally:
+        for task in tasks:
+            if task.done() and not task.cancelled() and (bug := task.exception()):
+                raise bug
+    return tuple(task.result() for task in tasks)
 
 
 async def to_the_end(work: Coroutine[Any, Any, R]) -> R:

@@ -1,6 +1,7 @@
 """The command line in this process, and a real cluster that tests may look at."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,15 +9,17 @@ import pytest
 
 from tinycloud.cli import main, say
 
-from .running import PROGRAM, Cli, Outcome, Terminal, run, snapshot
+from . import odd as odd_drivers
+from .running import Cli, Outcome, run
 
 
 @pytest.fixture
 def cli(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Cli:
     """Run the command line in this process: as good as the program, and a hundred times faster."""
-    monkeypatch.setattr(logging.getLogger(), "handlers", [])
 
     def call(*words: str) -> Outcome:
+        monkeypatch.setattr(logging.getLogger(), "handlers", [])
+        monkeypatch.setattr(logging.getLogger(), "level", logging.WARNING)
         monkeypatch.setattr(say, "MANNER", say.Manner())
         capsys.readouterr()
         try:
@@ -45,3 +48,19 @@ def voltron(live_state: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Have the running cluster as the known one; return the state folder, which must stay whole."""
     monkeypatch.setenv("TINYCLOUD_STATE_DIR", str(live_state))
     return live_state
+
+
+@pytest.fixture
+def odd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install the drivers with odd manners as a package of others would, here and for programs."""
+    folder = tmp_path / "site"
+    metadata = folder / "odd-1.0.dist-info"
+    metadata.mkdir(parents=True)
+    kinds = [name for name, kind in vars(odd_drivers).items() if isinstance(kind, type)]
+    points = "".join(f"{name.lower()} = cli.odd:{name}\n" for name in kinds)
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: odd\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[tinycloud.drivers]\n{points}")
+    tests = Path(__file__).parents[1]
+    path = os.environ.get("PYTHONPATH", "")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), str(tests), path]))
+    monkeypatch.syspath_prepend(str(folder))

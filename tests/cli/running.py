@@ -1,8 +1,8 @@
 """Ways to run the command line: here, as a process, and on a terminal."""
 
 import fcntl
-import hashlib
 import os
+import re
 import select
 import signal
 import struct
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pyte
 
@@ -39,8 +40,8 @@ class Outcome:
         """Return the remedy, once it is sure that this is an error in two lines and no answer."""
         assert (self.code, self.out) == (code, ""), self
         what, fix = self.lines
-        assert what.startswith("error: ") and len(what) > len("error: "), self
-        assert fix.startswith("fix: ") and len(fix) > len("fix: "), self
+        assert re.match("error: .", what), self
+        assert re.match("fix: .", fix), self
         return fix.removeprefix("fix: ")
 
 
@@ -94,7 +95,12 @@ class Terminal:
     """A program on a terminal, and what is to be seen there."""
 
     def __init__(
-        self, command: Sequence[str], *, columns: int = 80, rows: int = 24, **environment: str
+        self,
+        command: Sequence[str],
+        *,
+        columns: int = 80,
+        rows: int = 24,
+        environment: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._ours, theirs = os.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
@@ -168,23 +174,17 @@ def _plain(environment: Mapping[str, str]) -> dict[str, str]:
     return {key: value for key, value in environment.items() if key != "NO_COLOR"}
 
 
-def snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
+def snapshot(folder: Path, *, content: bool = True) -> dict[str, tuple[object, ...]]:
     """Return all there is to know of a folder: whatever is touched, it differs."""
-    return {str(path): _facts(path) for path in (folder, *sorted(folder.rglob("*")))}
+    return {str(path): _facts(path, content) for path in (folder, *sorted(folder.rglob("*")))}
 
 
-def _facts(path: Path) -> tuple[object, ...]:
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return ()
-    facts: tuple[object, ...] = (found.st_mode, found.st_uid, found.st_mtime_ns, found.st_ino)
+def _facts(path: Path, content: bool) -> tuple[object, ...]:
+    found = path.lstat()
+    facts = (found.st_mode, found.st_uid, found.st_size, found.st_mtime_ns, found.st_ino)
     if path.is_symlink():
         return (*facts, os.readlink(path))
-    if path.is_file():
-        with path.open("rb") as file:
-            return (*facts, hashlib.file_digest(file, "sha256").hexdigest())
-    return facts
+    return (*facts, path.read_bytes()) if content and path.is_file() else facts
 
 
 def ended(pid: int) -> bool:

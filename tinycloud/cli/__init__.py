@@ -41,7 +41,12 @@ def _without_manners(arguments: Sequence[str]) -> list[str]:
 def _run(words: list[str]) -> int:
     from .app import app
 
-    return app(words, prog_name="tinycloud", standalone_mode=False) or exits.OK
+    try:
+        return app(words, prog_name="tinycloud", standalone_mode=False) or exits.OK
+    except SystemExit as ending:
+        if isinstance(ending.__context__, BrokenPipeError):  # Typer takes it for a failure
+            raise ending.__context__ from None
+        raise
 
 
 def _explained(error: Exception) -> int:

@@ -10,7 +10,7 @@ from ..errors import InvalidInput, TinycloudError
 from ..fanout import to_the_end
 from ..node import Node
 from ..store import ClusterFolder, Record, known_clusters
-from . import exits, interrupt, json_text, launching, planning, table
+from . import exits, exporting, forwarding, interrupt, json_text, launching, planning, table
 from .clusters import check_known, known
 from .executing import Request, command_text
 from .executing import execute as execute_on
@@ -191,6 +191,35 @@ def login(name: Name, tag: Tag = None, index: Index = None, keyfile: KeyFile = N
         raise InvalidInput("can log in to one node at a time", fix="give a single INDEX")
     cloud = known(name, tag, to_connect=True)
     raise typer.Exit(interrupt.run(cloud.login(tag=tag, index=chosen[0], keyfile=keyfile)))
+
+
+@app.command()
+def forward(
+    name: Name,
+    words: forwarding.Words = None,
+    socks: forwarding.Socks = None,
+    bind: forwarding.Bind = None,
+    keyfile: KeyFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have ports here that lead to a node, or to where it can go."""
+    request = forwarding.request(
+        words or [], socks=socks, bind=bind, keyfile=keyfile, as_json=as_json
+    )
+    cloud = known(name, request.tag, to_connect=True)
+    raise typer.Exit(forwarding.forward(cloud, request))
+
+
+@app.command("ssh-config")
+def ssh_config(name: Name, keyfile: KeyFile = None) -> None:
+    """Print a configuration for ssh, and all that goes by it: scp, sftp, rsync."""
+    exporting.ssh_config(known(name, to_connect=True), keyfile)
+
+
+@app.command()
+def inventory(name: Name, keyfile: KeyFile = None, as_json: AsJson = False) -> None:
+    """Print an inventory for Ansible."""
+    exporting.inventory(known(name, to_connect=True), keyfile, as_json=as_json)
 
 
 @app.command()

@@ -61,11 +61,23 @@ def run(
         return await work
 
     try:
-        return asyncio.run(supervised())
+        with _runner(work) as runner:
+            return runner.run(supervised())
     except asyncio.CancelledError:
         if not taken:
             raise RuntimeError("the work cancelled itself") from None
         raise Interrupted(taken[0]) from None
+
+
+def _runner(work: Coroutine[Any, Any, object]) -> asyncio.Runner:
+    """Return an event loop to run `work` in; where there can be none, it is given up quietly."""
+    runner = asyncio.Runner()
+    try:
+        runner.get_loop()
+    except OSError:
+        work.close()
+        raise
+    return runner
 
 
 def _leave(second: Callable[[], None], number: signal.Signals) -> None:

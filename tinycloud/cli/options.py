@@ -27,7 +27,12 @@ Index = Annotated[
 ]
 KeyFile = Annotated[
     Path | None,
-    typer.Option("-i", help="Private key to use instead of the cluster's own.", metavar="KEYFILE"),
+    typer.Option(
+        "-i",
+        help="Private key to use instead of the cluster's own.",
+        metavar="KEYFILE",
+        readable=False,  # what it can't be read for is for us to say
+    ),
 ]
 Command = Annotated[
     str,
@@ -71,11 +76,18 @@ Region = Annotated[
 ]
 Authorize = Annotated[
     list[Path] | None,
-    typer.Option("--authorize", help="Public key that nodes accept too.", metavar="KEYFILE.pub"),
+    typer.Option(
+        "--authorize",
+        help="Public key that nodes accept too.",
+        metavar="KEYFILE.pub",
+        readable=False,
+    ),
 ]
 Setup = Annotated[
     Path | None,
-    typer.Option("--setup", help="Shell script to run once on each node.", metavar="FILE"),
+    typer.Option(
+        "--setup", help="Shell script to run once on each node.", metavar="FILE", readable=False
+    ),
 ]
 Dry = Annotated[bool, typer.Option("-d", "--dry", help="Show the plan, touch nothing.")]
 Minimum = Annotated[

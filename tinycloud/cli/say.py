@@ -31,6 +31,15 @@ class _Safe(logging.Formatter):
 
 def prepare() -> None:
     """Have streams that always take what we write, and a log only if it was asked for."""
+    _mend_streams()
+    log: logging.Handler = logging.StreamHandler() if MANNER.debug else logging.NullHandler()
+    log.setFormatter(_Safe("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if MANNER.debug else logging.WARNING, handlers=[log])
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _log_unraisable
+
+
+def _mend_streams() -> None:
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:  # closed by who started us: nothing may come in its place
             _to_nowhere(descriptor)
@@ -38,9 +47,12 @@ def prepare() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    log: logging.Handler = logging.StreamHandler() if MANNER.debug else logging.NullHandler()
-    log.setFormatter(_Safe("%(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.DEBUG if MANNER.debug else logging.WARNING, handlers=[log])
+
+
+def _log_unraisable(problem: "sys.UnraisableHookArgs") -> None:
+    """Log what Python would print with a traceback, and can do nothing about."""
+    error = problem.exc_value
+    logging.getLogger(__name__).debug("ignored %r", problem.object, exc_info=error)
 
 
 def _to_nowhere(descriptor: int) -> None:

@@ -33,13 +33,17 @@ def _setup_command(script: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BringUp:
-    """What it takes to bring a node up; `deadline` is of `time.monotonic`."""
+    """What it takes to bring a node up; `deadline` is of `time.monotonic`.
+
+    `accept_new` takes the word of a host of which no key is known.
+    """
 
     cluster: str
     connections: Connections
     key: bytes = field(repr=False)
     deadline: float
     report: Report
+    accept_new: bool = False
 
     async def node(self, group: Group, roster: Roster, index: int) -> Node:
         """Return the node once it is ready; raise a `TinycloudError` if it never will be."""
@@ -50,18 +54,26 @@ class BringUp:
 
         node = await roster.addressed(index, self.deadline)
         self.report(Step(Stage.STARTED, node.name, f"{node.address} port {node.port}"))
-        connection = await self._connected(node, alive)
+        connection = await self._connected(group, node, alive)
         self.report(Step(Stage.CONNECTED, node.name))
         if group.setup:
             await self._set_up(connection, group.setup)
         self.report(Step(Stage.READY, node.name))
         return node
 
-    async def _connected(self, node: Node, alive: Callable[[], Awaitable[None]]) -> Connection:
+    async def _connected(
+        self, group: Group, node: Node, alive: Callable[[], Awaitable[None]]
+    ) -> Connection:
         try:
             async with asyncio.timeout(self.deadline - time.monotonic()):
+                if not group.driver.makes_machines:  # nobody boots it: it answers now, or not
+                    return await self.connections.get(node, self.key, accept_new=self.accept_new)
                 return await self.connections.get_booting(
-                    node, self.key, deadline=self.deadline, alive=alive
+                    node,
+                    self.key,
+                    deadline=self.deadline,
+                    alive=alive,
+                    accept_new=self.accept_new,
                 )
         except TimeoutError as error:
             raise Unreachable(

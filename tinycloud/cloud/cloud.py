@@ -18,11 +18,13 @@ from ..result import Output, Result, Results, State
 from ..ssh.leash import checked_command
 from ..store import ClusterFolder, Record
 from . import plan
+from .access import Access
 from .bringup import BringUp, checked_setup
 from .destroy import destroy_group
 from .execution import Execution, check_reachable
 from .failure import still_there
 from .foreign import asking
+from .forwarding import LOOPBACK, checked_listen, checked_target, tunnel
 from .inventory import Inventory
 from .keyfile import read_key_file
 from .launch import Launch
@@ -37,8 +39,9 @@ class Cloud:
     """One cluster: launch it, look at it, log in, run commands on it, destroy it.
 
     `groups` say what it is made of and `name` what it is called; `authorize` are
-    further OpenSSH public key lines that new nodes accept. Making a Cloud touches
-    nothing.
+    further OpenSSH public key lines that new nodes accept. `keyfile` is the private key
+    for machines that exist already and for bastions, by default the user's usual one;
+    machines that are made accept the cluster's own. Making a Cloud touches nothing.
 
     Lifecycle: `async with cloud:` opens the drivers' clients and keeps connections
     warm until the block is left. It never destroys nodes. Each verb also works
@@ -46,12 +49,19 @@ class Cloud:
     """
 
     def __init__(
-        self, groups: Iterable[Group], *, name: str, authorize: Sequence[str] = ()
+        self,
+        groups: Iterable[Group],
+        *,
+        name: str,
+        authorize: Sequence[str] = (),
+        keyfile: str | Path | None = None,
     ) -> None:
         self.name = checked_name(name)
         self.groups = plan.checked_groups(groups)
         self.authorize = tuple(authorize)
+        self.keyfile = None if keyfile is None else Path(keyfile).expanduser().absolute()
         self._folder = ClusterFolder(name)
+        self._access = Access(self.groups, self._folder, self.keyfile)
         self._inventory = Inventory(self.groups, self._folder)
         self._opened: Session | None = None
         self._entered = False
@@ -65,7 +75,7 @@ class Cloud:
             raise InvalidInput(f"cloud '{self.name}' is open already", fix="enter the block once")
         self._entered = True
         try:
-            self._opened = await Session(self.groups, self._folder).__aenter__()
+            self._opened = await Session(self.groups, self._folder, self._access).__aenter__()
         except BaseException:
             self._entered = False
             raise
@@ -86,7 +96,7 @@ class Cloud:
         if self._opened is not None:
             yield self._opened
         else:
-            async with Session(self.groups, self._folder) as session:
+            async with Session(self.groups, self._folder, self._access) as session:
                 yield session
 
     @contextmanager
@@ -110,6 +120,7 @@ class Cloud:
         minimum: int | None = None,
         timeout: float = LAUNCH_TIMEOUT,
         report: Report = ignore,
+        accept_new: bool = False,
     ) -> dict[str, tuple[Node, ...]]:
         """Make the cluster whole, and return its nodes by tag, in group order.
 
@@ -119,7 +130,8 @@ class Cloud:
         on failure or cancellation, what this launch created is destroyed. `minimum`
         accepts fewer: so many nodes of each group (all of a smaller one) are enough,
         and those that failed are destroyed. `timeout` is in seconds; `report` is told
-        of each step.
+        of each step. `accept_new` pins what a machine that exists already (or a bastion)
+        shows, where no host key is known of it: it is never asked of a known one.
 
         Raises `LaunchFailed`, which holds what happened to each node; `ClusterBusy`,
         `ClusterExists`, `InvalidInput`, and `ProviderError` before any node is started;
@@ -127,7 +139,13 @@ class Cloud:
         """
         if minimum is not None and minimum < 0:
             raise InvalidInput(f"a minimum of {minimum} nodes makes no sense", fix="0 or more")
-        return await self._launch(wait, minimum, time.monotonic() + timeout, report, undo=True)
+        if accept_new and not wait:
+            raise InvalidInput(
+                "new host keys are accepted when nodes are connected to",
+                fix="launch with wait (on the command line, without --no-wait)",
+            )
+        deadline = time.monotonic() + timeout
+        return await self._launch(wait, minimum, deadline, report, undo=True, accept_new=accept_new)
 
     async def start(
         self, *, timeout: float = LAUNCH_TIMEOUT, report: Report = ignore
@@ -143,14 +161,23 @@ class Cloud:
         return tuple(node for group in nodes.values() for node in group)
 
     async def _launch(
-        self, wait: bool, minimum: int | None, deadline: float, report: Report, *, undo: bool
+        self,
+        wait: bool,
+        minimum: int | None,
+        deadline: float,
+        report: Report,
+        *,
+        undo: bool,
+        accept_new: bool = False,
     ) -> dict[str, tuple[Node, ...]]:
         for group in self.groups:
             checked_setup(group)
         with self._at_work() as fresh:
             record = self._checked_record()
-            key = self._folder.make_login_key()
-            keys = (key.public, *self.authorize)
+            keys = self.authorize
+            if self._access.makes_machines:
+                keys = (self._folder.make_login_key().public, *keys)
+            key = self._access.own_key()
             launch = Launch(
                 groups=self.groups,
                 specs={g.tag: plan.spec(self.name, g, g.count, keys) for g in self.groups},
@@ -161,6 +188,7 @@ class Cloud:
                 minimum=minimum,
                 deadline=deadline,
                 report=report,
+                keyfile=self.keyfile,
             )
             try:
                 async with self._session() as session:
@@ -168,9 +196,10 @@ class Cloud:
                         BringUp(
                             cluster=self.name,
                             connections=session.connections,
-                            key=key.private,
+                            key=key,
                             deadline=deadline,
                             report=report,
+                            accept_new=accept_new,
                         )
                     )
             except BaseException as error:
@@ -326,13 +355,7 @@ class Cloud:
             )
 
     def _own_key(self) -> bytes:
-        key = self._folder.login_key()
-        if key is None:
-            raise InvalidInput(
-                f"the login key of cluster '{self.name}' is not on this machine",
-                fix="pass the file of a key that its nodes accept (-i)",
-            )
-        return key.private
+        return self._access.own_key()
 
     async def login(
         self, *, tag: str | None = None, index: int = 0, keyfile: str | Path | None = None
@@ -357,3 +380,35 @@ class Cloud:
         if ending.signal is not None:
             return 128 + getattr(signal, f"SIG{ending.signal}", 127)
         return ending.exit_status or 0
+
+    @asynccontextmanager
+    async def forward(
+        self,
+        port: int | None = None,
+        *,
+        host: str = "localhost",
+        listen: tuple[str, int] = (LOOPBACK, 0),
+        tag: str | None = None,
+        index: int = 0,
+        keyfile: str | Path | None = None,
+    ) -> AsyncIterator[tuple[str, int]]:
+        """Forward a port: listen here, and have one node connect to `host` and `port` from there.
+
+        Without a `port` it is a SOCKS proxy, whose clients say where to. Through the
+        first group's first node by default. Yields the address that is listened on, for
+        as long as the block lasts; port 0 of `listen` takes a free one. A target that
+        can't be reached costs that one connection, and is logged.
+
+        Raises `InvalidInput`, `Unreachable`, `Untrusted`, and `MachineError` if it can't
+        listen; when the node dies the block is cancelled and `ConnectionLost` raised.
+        """
+        here = checked_listen(listen)
+        to = None if port is None else checked_target(host, port)
+        key = None if keyfile is None else read_key_file(Path(keyfile))
+        async with self._session() as session:
+            chosen = self.groups[0].tag if tag is None else tag
+            (node,) = await self._inventory.chosen(chosen, index)
+            check_reachable(node, self.name)
+            connection = await session.connections.get(node, key or self._own_key())
+            async with tunnel(connection, self.name, listen=here, to=to) as address:
+                yield address

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from ..driver import Group
 from ..errors import LaunchFailed, TinycloudError
@@ -30,8 +31,9 @@ class Launch:
 
     `specs` tell of each group as it is wanted. `record` is what was recorded before,
     `fresh` whether there was no folder; `minimum` is how many nodes of each group
-    are enough, `deadline` is of `time.monotonic`. `before` fills with the nodes that
-    each group had; `begun` and `started` say what drivers may have made since.
+    are enough, `deadline` is of `time.monotonic`, `keyfile` the user's key to record.
+    `before` fills with the nodes that each group had; `begun` and `started` say what
+    drivers may have made since.
     """
 
     groups: tuple[Group, ...]
@@ -43,6 +45,7 @@ class Launch:
     minimum: int | None
     deadline: float
     report: Report
+    keyfile: Path | None = None
     before: dict[str, tuple[Node, ...]] = field(default_factory=dict)
     begun: bool = False
     started: bool = False
@@ -67,6 +70,7 @@ class Launch:
                 generation=old.generation if old else uuid.uuid4().hex,
                 created_at=old.created_at if old else datetime.now(UTC).isoformat(),
                 groups=plan.merged(old.groups if old else (), self.groups, absent),
+                keyfile=str(self.keyfile) if self.keyfile else old.keyfile if old else None,
             )
         )
 

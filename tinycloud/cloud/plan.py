@@ -74,6 +74,7 @@ def _merged(old: GroupRecord | None, group: Group, absent: Collection[int]) -> G
         driver=group.driver.name,
         options=group.driver.options,
         absent=tuple(sorted({*absent, *beyond})),
+        via=group.via,
     )
 
 

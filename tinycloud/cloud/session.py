@@ -8,8 +8,11 @@ from typing import Self
 from ..driver import Driver, Group
 from ..fanout import to_the_end
 from ..node import Node
+from ..ssh.bastion import Bastion
 from ..ssh.connections import Connections
+from ..ssh.known_hosts import REVOKED
 from ..store import ClusterFolder
+from .access import Access
 from .foreign import as_error, asking
 
 _log = logging.getLogger(__name__)
@@ -21,11 +24,13 @@ class Session:
     Once it began to close, it closes whole: a cancellation waits until it has.
     """
 
-    def __init__(self, groups: tuple[Group, ...], folder: ClusterFolder) -> None:
+    def __init__(self, groups: tuple[Group, ...], folder: ClusterFolder, access: Access) -> None:
         self._drivers = tuple({id(group.driver): group.driver for group in groups}.values())
         self._folder = folder
+        self._access = access
+        self._made = {group.tag for group in groups if group.driver.makes_machines}
         self._stack = AsyncExitStack()
-        self.connections = Connections(pinned=self._pinned, proven=self._proven)
+        self.connections = Connections(pinned=self._pinned, proven=self._proven, route=access.route)
 
     async def __aenter__(self) -> Self:
         try:
@@ -56,12 +61,32 @@ class Session:
             _log.warning("closing failed", exc_info=True)
 
     def _pinned(self, node: Node) -> str | None:
-        """Return the key that the node must prove: the pinned one; for a new node its driver's."""
-        return self._folder.pinned(node.id) or node.host_key
+        """Return what the node must prove.
+
+        Of a machine that was made, the pinned key; for a new one what its driver says.
+        Of others, what the user's known hosts say; only if that is nothing, a pinned key.
+        """
+        pinned = self._folder.pinned(node.id)
+        if self._is_made(node):
+            return pinned or node.host_key
+        told = self._access.host_key(node) if isinstance(node, Bastion) else node.host_key
+        if pinned is None or _says_who(told):
+            return told
+        return "\n".join([pinned, *(told or "").splitlines()])
 
     def _proven(self, node: Node, host_key: str) -> None:
-        if self._folder.exists() and self._folder.pinned(node.id) is None:
+        if not self._folder.exists() or self._folder.pinned(node.id) is not None:
+            return
+        if self._is_made(node) or not _says_who(self._pinned(node)):
             self._folder.pin(node.id, host_key)
+
+    def _is_made(self, node: Node) -> bool:
+        return node.tag in self._made and not isinstance(node, Bastion)
+
+
+def _says_who(told: str | None) -> bool:
+    """Return whether this tells of a key that the host may prove itself by, not only of revoked."""
+    return any(not line.startswith(REVOKED) for line in (told or "").splitlines())
 
 
 def _called(driver: Driver) -> str:

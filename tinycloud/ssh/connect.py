@@ -1,23 +1,20 @@
 """Open a connection to a node: trust first, then everything else."""
 
-import asyncio
-import errno
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
+import getpass
+import os
 
 import asyncssh
 from asyncssh.kex import get_kex_algs
 
-from ..errors import Unreachable, Untrusted
 from ..node import Node
-from ..text import printable
 from . import keys
 from .dial import Dialer
+from .identity import Client, identity
 from .link import Link
+from .refusal import explained
 
 CONNECT_TIMEOUT = 10.0
-"""Seconds for TCP to come up."""
+"""Seconds for TCP to come up, and again for the server's greeting."""
 
 LOGIN_TIMEOUT = 30.0
 """Seconds for handshake and authentication."""
@@ -39,39 +36,29 @@ CIPHERS = (
     "chacha20-poly1305@openssh.com",
     "aes256-ctr",
 )
-_RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
-_LOCAL_ERRORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.EADDRNOTAVAIL)
 
 
-class _Client(asyncssh.SSHClient):
-    """Notes the key of a host that is not the one we know: asyncssh won't say."""
-
-    presented: asyncssh.SSHKey | None = None
-
-    def validate_host_public_key(
-        self, host: str, addr: str, port: int, key: asyncssh.SSHKey
-    ) -> bool:
-        self.presented = key
-        return False
-
-
-async def connect(node: Node, *, key: bytes, host_key: str | None) -> tuple[Link, str]:
+async def connect(
+    node: Node,
+    *,
+    key: bytes,
+    host_key: str | None,
+    accept_new: bool = False,
+    through: Link | None = None,
+) -> tuple[Link, str]:
     """Connect to `node` with the private key `key`; return the link and the proven host key.
 
-    Raises `Untrusted` if the host does not prove that it owns `host_key`, before
-    anything of ours is sent to it, and `Unreachable` for every other failure.
+    `accept_new` takes whatever key a host shows of which none is known; `through` is
+    the connection to a bastion. Raises `Untrusted` if the host does not prove its
+    identity, before anything of ours is sent to it; `Dropped` if it hung up before
+    that; `MachineError` if this machine is to blame; `Unreachable` for the rest.
     """
-    if host_key is None:
-        raise Untrusted(
-            f"{node.name} can't prove its identity",
-            cause="no host key is known for it",
-            fix="use a driver that knows its nodes' host keys",
-        )
-    known = keys.host_key(host_key, node.name)
+    known = identity(host_key, node.name)
     login = keys.private_key(key)
-    client = _Client()
-    dialer = Dialer(CONNECT_TIMEOUT)
-    with _explained(node, client, dialer, known):
+    client = Client(take=accept_new and not known.is_known)
+    dialer = Dialer(CONNECT_TIMEOUT, through)
+    _name_user()
+    with explained(node, client, dialer, known):
         connection = await asyncssh.connect(
             node.address or "",
             node.port,
@@ -82,8 +69,8 @@ async def connect(node: Node, *, key: bytes, host_key: str | None) -> tuple[Link
             client_keys=[login],
             agent_path=None,
             preferred_auth="publickey",
-            known_hosts=([known], [], []),
-            server_host_key_algs=_host_key_algorithms(known),
+            known_hosts=known.trusted,
+            server_host_key_algs=known.algorithms,
             x509_trusted_certs=None,
             gss_host=None,
             kex_algs=key_exchanges(),
@@ -94,74 +81,22 @@ async def connect(node: Node, *, key: bytes, host_key: str | None) -> tuple[Link
             keepalive_count_max=KEEPALIVE_COUNT,
             utf8_decode_errors="backslashreplace",
         )
-    return Link(node, connection), keys.openssh_line(known)
-
-
-def _host_key_algorithms(key: asyncssh.SSHKey) -> list[str]:
-    name = key.get_algorithm()
-    return list(_RSA_SIGNATURES) if name == "ssh-rsa" else [name]
+    proven = connection.get_server_host_key()
+    return Link(node, connection, through), keys.openssh_line(proven) if proven else ""
 
 
 def key_exchanges() -> list[str]:
+    """Return those of our key exchanges that this installation can do; others would raise."""
     installed = {name.decode() for name in get_kex_algs()}
     return [name for name in _KEY_EXCHANGES if name in installed]
 
 
-@contextmanager
-def _explained(
-    node: Node, client: _Client, dialer: Dialer, known: asyncssh.SSHKey
-) -> Iterator[None]:
-    """Say in our words, and so that nothing the server said can do harm, what went wrong."""
+def _name_user() -> None:
+    """Name the user of this process, if it has no name: asyncssh insists, and makes no use of it.
+
+    So it is in a container that runs under a number without an account.
+    """
     try:
-        yield
-    except asyncssh.HostKeyNotVerifiable as error:
-        raise _untrusted(node, client.presented, known) from error
-    except asyncssh.KeyExchangeFailed as error:
-        if "host key" in str(error).lower():
-            raise _untrusted(node, None, known) from error
-        raise _unreachable(node, printable(str(error)), "look at the node's sshd") from error
-    except asyncssh.PermissionDenied as error:
-        raise _unreachable(
-            node,
-            f"it refused our key for user '{node.username}'",
-            "use the key and the user that the node was launched with",
-        ) from error
-    except (OSError, asyncssh.Error, asyncio.IncompleteReadError) as error:
-        cause, transient = _cause(error, dialer)
-        raise _unreachable(node, cause, f"look at it: {node.id}", transient=transient) from error
-
-
-def _cause(error: Exception, dialer: Dialer) -> tuple[str, bool]:
-    """Return what happened, and whether time alone may mend it."""
-    if not dialer.connected:
-        if isinstance(error, TimeoutError):
-            return f"no answer within {CONNECT_TIMEOUT:g} s", True
-        if isinstance(error, socket.gaierror):
-            return "its name can't be resolved", True
-        if isinstance(error, OSError) and error.errno in _LOCAL_ERRORS:
-            return f"this machine: {error.strerror}", False
-        return (error.strerror or str(error)) if isinstance(error, OSError) else str(error), True
-    words = printable(dialer.heard.decode(errors="backslashreplace").strip())[:200]
-    said = f", it said: {words}" if words else ""
-    if not dialer.greeted:
-        return f"its SSH server did not greet us{said}", True
-    if isinstance(error, TimeoutError):
-        return f"no login within {LOGIN_TIMEOUT:g} s", True
-    reason = printable(str(error)) or type(error).__name__
-    return f"{reason}{said}", isinstance(error, asyncssh.ConnectionLost | OSError)
-
-
-def _untrusted(node: Node, presented: asyncssh.SSHKey | None, known: asyncssh.SSHKey) -> Untrusted:
-    shown = presented.get_fingerprint() if presented else "no key of that kind"
-    return Untrusted(
-        f"{node.name} did not prove its identity",
-        cause=f"{node.address} port {node.port} showed {shown}, not {known.get_fingerprint()}",
-        fix="somebody may be listening in; if the machine was rebuilt, destroy and launch it again",
-    )
-
-
-def _unreachable(node: Node, cause: str, fix: str, *, transient: bool = False) -> Unreachable:
-    where = f"{node.address} port {node.port}"
-    return Unreachable(
-        f"can't reach {node.name} at {where}", cause=cause, fix=fix, transient=transient
-    )
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = str(os.getuid())

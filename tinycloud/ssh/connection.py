@@ -1,6 +1,7 @@
 """What a connection to a node can do, whatever library it is made with."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -9,6 +10,9 @@ from ..result import State
 
 Emit = Callable[[str, bytes], Awaitable[None]]
 """Takes a piece of output: `stdout` or `stderr`, and the bytes. Waiting in it slows the node."""
+
+Address = tuple[str, int]
+"""A host, by name or number, and a port."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +53,17 @@ class Connection(Protocol):
 
     async def shell(self) -> Ending:
         """Give this process's terminal (or its standard streams) to a shell on the node."""
+
+    def forward(self, listen: Address, to: Address | None) -> AbstractAsyncContextManager[Address]:
+        """Listen here while the block lasts, and have the node connect for whoever connects.
+
+        Yields the address that is listened on: a port 0 takes a free one. `to` is where
+        the node connects to; None makes a SOCKS proxy. Raises `MachineError` or
+        `InvalidInput` if it can't listen there.
+        """
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection can't be used any more."""
 
     async def close(self) -> None:
         """Close the connection."""

@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
-from ..errors import Unreachable
+from ..errors import TinycloudError, Unreachable
 from ..fanout import fan_out
 from ..node import Node
+from .bastion import Bastion, Hop, Route, behind, straight
 from .connection import Connection
+from .dial import Dropped
+from .patience import Patience
 
 HANDSHAKES = 64
 """Handshakes under way at once: they are work for this machine's processor."""
@@ -25,23 +28,33 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 _Link = tuple[str, str | None, int, bytes]
 """What a kept connection is good for: a machine, where it was, and the key that opened it."""
 
+_Server = tuple[str | None, int, str | None]
+"""An address and port, and the bastion that it is behind."""
+
 
 class Connections:
     """Opens connections on demand and keeps one for each node and login key.
 
     `pinned` gives the host key that a node must prove, None if none is known;
-    `proven` is told each one that it did prove.
+    `proven` is told each one that it did prove. `route` gives the way to a node, and
+    the key that really is for it, where one was asked for.
     """
 
     def __init__(
-        self, *, pinned: Callable[[Node], str | None], proven: Callable[[Node, str], None]
+        self,
+        *,
+        pinned: Callable[[Node], str | None],
+        proven: Callable[[Node, str], None],
+        route: Callable[[Node, bytes], Route] = straight,
     ) -> None:
         self._pinned = pinned
         self._proven = proven
+        self._route = route
         self._open: dict[_Link, Connection] = {}
+        self._refused: dict[_Link, tuple[float, TinycloudError]] = {}
         self._turn: defaultdict[_Link, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._window = asyncio.Semaphore(HANDSHAKES)
-        self._server_windows: defaultdict[tuple[str | None, int], asyncio.Semaphore] = defaultdict(
+        self._server_windows: defaultdict[_Server, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(HANDSHAKES_PER_SERVER)
         )
 
@@ -54,23 +67,44 @@ class Connections:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await fan_out(lambda connection: connection.close(), self._open.values())
+        opened = self._open.values()
+        last = [connection for connection in opened if isinstance(connection.node, Bastion)]
+        first = [connection for connection in opened if connection not in last]
+        for connections in (first, last):  # over a bastion they say goodbye, too
+            await fan_out(lambda connection: connection.close(), connections)
         self._open.clear()
 
-    async def get(self, node: Node, key: bytes) -> Connection:
+    async def get(self, node: Node, key: bytes, *, accept_new: bool = False) -> Connection:
         """Return a connection to `node`, opened with the private key `key` if there is none.
 
-        Raises `Unreachable` or `Untrusted`.
+        `accept_new` takes whatever key a host shows of which none is known; it is then
+        `proven`. Raises `Unreachable` or `Untrusted`.
         """
-        link = node.id, node.address, node.port, key
+        route = self._route(node, key)
+        link, asked = (node.id, node.address, node.port, route.key), time.monotonic()
         async with self._turn[link]:
             connection = self._open.get(link)
-            if connection is None or connection.is_closed:
-                connection = self._open[link] = await self._connect(node, key)
+            if connection is not None and not connection.is_closed:
+                return connection
+            when, error = self._refused.get(link, (asked, None))
+            if error is not None and when > asked:  # while we waited: once more is no use
+                raise error
+            try:
+                connection = await self._connect(node, route, accept_new=accept_new)
+            except TinycloudError as refused:
+                self._refused[link] = time.monotonic(), refused
+                raise
+            self._open[link] = connection
         return connection
 
     async def get_booting(
-        self, node: Node, key: bytes, *, deadline: float, alive: Callable[[], Awaitable[None]]
+        self,
+        node: Node,
+        key: bytes,
+        *,
+        deadline: float,
+        alive: Callable[[], Awaitable[None]],
+        accept_new: bool = False,
     ) -> Connection:
         """Return a connection to a node whose SSH server may still be coming up.
 
@@ -81,21 +115,44 @@ class Connections:
         pause = FIRST_PAUSE
         while True:
             try:
-                return await self.get(node, key)
+                return await self.get(node, key, accept_new=accept_new)
             except Unreachable as error:
                 if not error.transient or time.monotonic() + pause > deadline:
                     raise
-            await asyncio.sleep(pause * random.uniform(0.75, 1.25))
+            await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             await alive()
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _connect(self, node: Node, key: bytes) -> Connection:
+    async def _connect(self, node: Node, route: Route, *, accept_new: bool) -> Connection:
+        """Open a connection; a server that hangs up before it greets us is asked again."""
         # Loaded with the first connection, in a thread: it takes 0.3 s, and others wait for us.
         connect = await asyncio.to_thread(_load)
-        async with self._server_windows[node.address, node.port], self._window:
-            connection, host_key = await connect(node, key=key, host_key=self._pinned(node))
+        hop = route.hop
+        server = node.address, node.port, hop.bastion.id if hop else None
+        patience = Patience()
+        while True:
+            through = hop and await self._over(node, hop, accept_new=accept_new)
+            try:
+                async with self._server_windows[server], self._window:
+                    connection, host_key = await connect(
+                        node,
+                        key=route.key,
+                        host_key=self._pinned(node),
+                        accept_new=accept_new,
+                        through=through,
+                    )
+                break
+            except Dropped as error:
+                await patience.wait(error)
         self._proven(node, host_key)
         return connection
+
+    async def _over(self, node: Node, hop: Hop, *, accept_new: bool) -> Connection:
+        """Return the connection to the bastion, which all nodes behind it share."""
+        try:
+            return await self.get(hop.bastion, hop.key, accept_new=accept_new)
+        except TinycloudError as error:
+            raise behind(node, hop, error) from error
 
 
 def _load() -> Callable[..., Awaitable[tuple[Connection, str]]]:

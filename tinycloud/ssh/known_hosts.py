@@ -38,7 +38,7 @@ def _text(file: Path, *, needed: bool) -> str:
     except FileNotFoundError as error:
         if not needed:
             return ""
-        cause = error.strerror
+        cause = error.strerror or ""
     except OSError as error:
         cause = error.strerror or str(error)
     raise InvalidInput(

@@ -30,7 +30,7 @@ _LEASH = (
 # user's shell. Variables come as arguments up to `--`, then the command, one argument
 # for each line, as csh can't quote a newline; without its first two characters IFS is one.
 _FOREIGN = (
-    f"{_LEASH}until [ \"$1\" = -- ]; do export \"$1\"; shift; done; shift; "
+    f'{_LEASH}until [ "$1" = -- ]; do export "$1"; shift; done; shift; '
     'IFS=${IFS#??}; exec "${SHELL:-/bin/sh}" -c "$*"'
 )
 

@@ -2,29 +2,38 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from typing import Any, Self
 
 import asyncssh
 
 from ..node import Node
+from ..result import State
+from .channels import Channels
 from .command import run
-from .connection import Emit, Ending
+from .connection import Address, Emit, Ending
+from .forward import forward
 from .leash import leashed
 from .shell import shell
-
-CHANNELS = 8
-"""Commands under way at once over one connection: sshd's `MaxSessions` is 10."""
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to take note of our leaving."""
 
 
 class Link:
-    """A `Connection` over asyncssh."""
+    """A `Connection` over asyncssh; `through` is that of the bastion it goes over."""
 
-    def __init__(self, node: Node, connection: asyncssh.SSHClientConnection) -> None:
+    def __init__(
+        self,
+        node: Node,
+        connection: asyncssh.SSHClientConnection,
+        through: Self | None = None,
+    ) -> None:
         self._node = node
         self._connection = connection
-        self._channels = asyncio.Semaphore(CHANNELS)
+        self._through = through
+        self._channels = Channels(connection)
 
     @property
     def node(self) -> Node:
@@ -34,7 +43,7 @@ class Link:
     @property
     def is_closed(self) -> bool:
         """Whether the connection can't be used any more."""
-        return self._connection.is_closed()
+        return self._channels.is_closed
 
     async def run(
         self,
@@ -46,13 +55,37 @@ class Link:
     ) -> Ending:
         """Run a shell command; see `Connection.run`."""
         line = leashed(command, variables)
-        async with self._channels:
-            return await run(self._connection, line, emit=emit, timeout=timeout)
+        async with self._channels.turn():
+            ending = await run(self._channels, line, emit=emit, timeout=timeout)
+        return self._explained(ending)
 
     async def shell(self) -> Ending:
         """Give this process's terminal to a shell on the node."""
-        async with self._channels:
-            return await shell(self._connection)
+        async with self._channels.turn():
+            ending = await shell(self._channels)
+        return self._explained(ending)
+
+    def _explained(self, ending: Ending) -> Ending:
+        """Name the bastion where it took the connection with it."""
+        if ending.state is not State.LOST or self._through is None or not self._through.is_closed:
+            return ending
+        return replace(ending, error=f"{ending.error} (so was {self._through.node.name})")
+
+    async def create_connection(
+        self, session_factory: Any, remote_host: str, remote_port: int
+    ) -> tuple[Any, Any]:
+        """Open a stream from the node to another machine: what a `Dialer` goes through."""
+        return await self._connection.create_connection(
+            session_factory, remote_host, remote_port
+        )
+
+    def forward(self, listen: Address, to: Address | None) -> AbstractAsyncContextManager[Address]:
+        """Carry connections from here to where the node can go; see `Connection.forward`."""
+        return forward(self._connection, self._node.name, listen=listen, to=to)
+
+    async def wait_closed(self) -> None:
+        """Wait until the connection can't be used any more."""
+        await self._connection.wait_closed()
 
     async def close(self) -> None:
         """Close the connection, without waiting for a peer that does not answer."""

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import asyncssh
 
+from .channels import Channels
 from .connection import Emit, Ending
 from .ending import ending
 from .leash import GRACE
@@ -29,8 +30,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
     """A command on a node."""
 
     def __init__(self) -> None:
-        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._channel: asyncssh.SSHClientChannel[bytes]
         self._opening: asyncio.Future[Any] | None = None
+        self._started = False
         self._held: deque[tuple[str, bytes]] = deque()
         self._size = 0
         self._news = asyncio.Event()
@@ -39,13 +41,11 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._closed = False
         self._error: Exception | None = None
 
-    async def open(self, connection: asyncssh.SSHClientConnection, line: str) -> None:
+    async def open(self, channels: Channels, line: str) -> None:
         """Start the command; cancelled, the session still opens, so that `end` can end it."""
-        data = line.encode(errors="surrogateescape")  # what asyncssh does not do, but takes
+        data = line.encode(errors="surrogateescape")  # asyncssh takes bytes, but would not do this
         self._opening = asyncio.ensure_future(
-            connection.create_session(
-                lambda: self, cast(str, data), encoding=None, window=WINDOW, request_pty=False
-            )
+            channels.open(lambda: self, cast(str, data), window=WINDOW, request_pty=False)
         )
         await asyncio.shield(self._opening)
 
@@ -72,13 +72,12 @@ class Session(asyncssh.SSHClientSession[bytes]):
         while self._held:
             stream, data = self._held.popleft()
             self._size -= len(data)
-            if self._size < HELD and self._channel is not None:
+            if self._size < HELD:
                 self._channel.resume_reading()
             await emit(stream, data)
 
     def ending(self) -> Ending:
         """Return how the command ended."""
-        assert self._channel is not None
         return ending(self._channel, self._error)
 
     async def end(self) -> bool:
@@ -86,9 +85,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
         if self._opening is not None:
             await asyncio.wait([self._opening], timeout=OPENING)
             self._opening.cancel()
-        channel = self._channel
-        if channel is None:
+        if not self._started:
             return False
+        channel = self._channel
         self._dropping = True
         self._held.clear()
         channel.resume_reading()
@@ -110,18 +109,18 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     def close(self) -> None:
         """Close the channel; the leash goes with it."""
-        if self._channel is not None:
-            self._channel.close()
+        self._channel.close()
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._channel = chan
+        self._started = True
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         if self._dropping:
             return
         self._held.append(("stderr" if datatype else "stdout", data))
         self._size += len(data)
-        if self._size >= HELD and self._channel is not None:
+        if self._size >= HELD:
             self._channel.pause_reading()
         self._news.set()
 

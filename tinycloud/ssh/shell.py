@@ -2,168 +2,168 @@
 
 import asyncio
 import os
-import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import asyncssh
 
 from ..result import State
-from ..text import printable
 from . import terminal
+from .channels import Channels
 from .connection import Ending
+from .ending import ending, quoted
+from .keyboard import Keyboard
+from .modes import modes
+from .printer import Printer
+from .screen import Screen
+from .session import LINGER, LONGEST_LINGER
 
-READ = 65536
+WINDOW = 128 * 1024
+"""Bytes that the node may send ahead of our terminal: what Ctrl-C can't take back any more."""
 
 
-async def shell(connection: asyncssh.SSHClientConnection) -> Ending:
+async def shell(channels: Channels) -> Ending:
     """Run the login shell on the node until it exits; see `Connection.shell`.
 
     With a terminal as standard input there is a real one on the node too, which
     follows ours in size; without, the shell reads our input to its end.
     """
-    interactive = terminal.is_terminal()
-    pty: dict[str, Any] = {"request_pty": False}
-    if interactive:
-        kind = os.environ.get("TERM", "xterm")
-        pty = {"request_pty": "force", "term_type": kind, "term_size": terminal.size(0)}
-    session = _Shell()
-    try:
-        channel, _ = await connection.create_session(lambda: session, encoding=None, **pty)
-    except (asyncssh.Error, OSError) as error:
-        return Ending(state=State.LOST, error=f"no shell: {printable(str(error))}")
+    interactive = terminal.is_open(0) and os.isatty(0)
+    session = Shell(interactive=interactive)
     with ExitStack() as way_back:
+        way_back.callback(session.close)
+        try:
+            await channels.open(lambda: session, window=WINDOW, **_pty(interactive=interactive))
+        except (asyncssh.Error, OSError) as error:
+            state = State.LOST if channels.is_closed else State.UNREACHABLE
+            return Ending(state=state, error=f"no shell: {quoted(error)}")
         if interactive:
-            way_back.callback(session.calm)
             way_back.enter_context(terminal.raw(0))
-            way_back.enter_context(_Resizes(channel))
-        with _Keys(session, interactive=interactive):
+            way_back.enter_context(terminal.changes(session.tell_size))
+        way_back.enter_context(session.printer)
+        way_back.callback(session.calm)
+        with Keyboard(session, interactive=interactive) as session.keyboard:
             await session.over.wait()
-    channel.close()
+        await session.printer.flush()
     return session.ending()
 
 
-class _Shell(asyncssh.SSHClientSession[bytes]):
+def _pty(*, interactive: bool) -> dict[str, Any]:
+    if not interactive:
+        return {"request_pty": False}
+    return {
+        "request_pty": "force",
+        "term_type": os.environ.get("TERM", "xterm"),
+        "term_size": terminal.size(0),
+        "term_modes": modes(0),
+    }
+
+
+class Shell(asyncssh.SSHClientSession[bytes]):
     """Shows what the shell prints, and knows how it ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, interactive: bool) -> None:
         self.over = asyncio.Event()
-        self.left = False
-        self.keys: _Keys | None = None
+        self.keyboard: Keyboard | None = None
+        self.printer = Printer(self._pace, self._fail)
+        self._interactive = interactive
+        self._screen = Screen()
+        self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._lingering: asyncio.TimerHandle | None = None
+        self._longest = float("inf")
+        self._left = False
         self._error: Exception | None = None
-        self._screen = terminal.Screen()
+        self._failure: OSError | None = None
+
+    def type(self, data: bytes) -> None:
+        """Send what was typed."""
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.write(data)
+
+    def type_end(self) -> None:
+        """Send that no more will be typed."""
+        if self._channel is not None and not self._channel.is_closing():
+            self._channel.write_eof()
+
+    def tell_size(self) -> None:
+        """Tell the node the size of our window."""
+        if self._channel is not None:
+            self._channel.change_terminal_size(*terminal.size(0))
 
     def leave(self) -> None:
         """Go without waiting for the node."""
-        self.left = True
+        self._left = True
         self.over.set()
 
+    def close(self) -> None:
+        """Close the channel; a shell that is still there is hung up."""
+        if self._channel is not None:
+            with suppress(OSError):  # it is closed already
+                if self._channel.get_exit_status() is None:
+                    self._channel.send_signal("HUP")
+            self._channel.close()
+
     def calm(self) -> None:
-        """Undo on our terminal what the shell's programs did, if they had no time to."""
-        if self.channel.get_exit_status() is None and self.channel.get_exit_signal() is None:
-            terminal.write(1, self._screen.calm() + b"\r\n")
+        """Undo on our terminal what the shell's programs did to it and had no time to undo."""
+        known = self._channel is not None and self._channel.get_exit_status() is not None
+        if self._interactive and terminal.is_open(1) and os.isatty(1):
+            self.printer.put(1, self._screen.calm(known=known))
 
     def ending(self) -> Ending:
-        """Return how the shell ended."""
-        status, killed = self.channel.get_exit_status(), self.channel.get_exit_signal()
-        if killed is not None:
-            name = printable(killed[0])
-            return Ending(state=State.SIGNALLED, signal=name, error=f"killed by SIG{name}")
-        if status is not None:
-            state = State.FAILED if status else State.OK
-            return Ending(state=state, exit_status=status)
-        if self.left:
+        """Return how the shell ended; raise the error that kept us from showing its output."""
+        if self._failure is not None:
+            raise self._failure
+        if self._left:
             return Ending(state=State.LOST, error="left with ~.")
-        cause = f": {printable(str(self._error))}" if self._error else ""
-        return Ending(state=State.LOST, error=f"the connection was lost{cause}")
+        if self._channel is None:
+            return Ending(state=State.LOST, error="no shell")
+        return ending(self._channel, self._error)
+
+    def _pace(self, *, full: bool) -> None:
+        """Have the node wait for our terminal."""
+        if self._channel is not None:
+            if full:
+                self._channel.pause_reading()
+            else:
+                self._channel.resume_reading()
+
+    def _fail(self, error: OSError) -> None:
+        """Give up, as nobody sees our output any more."""
+        self._failure = error
+        self.over.set()
+
+    def _linger(self) -> None:
+        """Wait a little for output of what the shell left in the background, and no longer."""
+        loop = asyncio.get_running_loop()
+        self._longest = min(self._longest, loop.time() + LONGEST_LINGER)
+        if self._lingering is not None:
+            self._lingering.cancel()
+        until = min(loop.time() + LINGER, self._longest)
+        self._lingering = loop.call_at(until, self.over.set)
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        self.channel = chan
+        self._channel = chan
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         self._screen.feed(data)
-        try:
-            terminal.write(2 if datatype else 1, data)
-        except OSError:  # nobody reads our output any more
-            self.channel.close()
+        self.printer.put(2 if datatype else 1, data)
+        if self._lingering is not None:
+            self._linger()
+
+    def exit_status_received(self, status: int) -> None:
+        self._linger()
+
+    def exit_signal_received(self, *_: Any) -> None:
+        self._linger()
 
     def pause_writing(self) -> None:
-        if self.keys:
-            self.keys.pause()
+        if self.keyboard is not None:
+            self.keyboard.pause()
 
     def resume_writing(self) -> None:
-        if self.keys:
-            self.keys.resume()
+        if self.keyboard is not None:
+            self.keyboard.resume()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._error = exc
         self.over.set()
-
-
-class _Resizes:
-    """Tells the node when our window changes its size."""
-
-    def __init__(self, channel: asyncssh.SSHClientChannel[bytes]) -> None:
-        self._channel = channel
-        self._loop = asyncio.get_running_loop()
-
-    def __enter__(self) -> None:
-        self._loop.add_signal_handler(signal.SIGWINCH, self._tell)
-        self._tell()  # it may have changed while the channel was opened
-
-    def __exit__(self, *_: object) -> None:
-        self._loop.remove_signal_handler(signal.SIGWINCH)
-
-    def _tell(self) -> None:
-        self._channel.change_terminal_size(*terminal.size(0))
-
-
-class _Keys:
-    """Hands our standard input on, as fast as the node takes it."""
-
-    def __init__(self, session: _Shell, *, interactive: bool) -> None:
-        self._session = session
-        self._loop = asyncio.get_running_loop()
-        self._escape = terminal.Escape() if interactive else None
-        self._next: asyncio.Handle | None = None
-
-    def __enter__(self) -> None:
-        self._session.keys = self
-        self.resume()
-
-    def __exit__(self, *_: object) -> None:
-        self._session.keys = None
-        self.pause()
-
-    def resume(self) -> None:
-        """Read on."""
-        try:
-            self._loop.add_reader(0, self._read)
-        except OSError:  # a plain file or /dev/null: always readable, so no event says so
-            self._next = self._loop.call_soon(self._read)
-
-    def pause(self) -> None:
-        """Read no more for now."""
-        if self._next:
-            self._next.cancel()
-        else:
-            self._loop.remove_reader(0)
-
-    def _read(self) -> None:
-        try:
-            data = os.read(0, READ)
-        except BlockingIOError:
-            return
-        except OSError:  # closed, or its terminal is gone
-            data = b""
-        if self._next:
-            self._next = self._loop.call_soon(self._read)
-        if not data:
-            self.pause()
-            self._session.channel.write_eof()
-            return
-        sent = self._escape.feed(data) if self._escape else data
-        if sent is None:
-            self._session.leave()
-        elif sent:
-            self._session.channel.write(sent)

@@ -1,22 +1,26 @@
-"""This process's own terminal: its size, raw mode, and the way back."""
+"""The terminal of this process: its size, raw mode, and the way back."""
 
+import asyncio
 import fcntl
 import os
-import re
 import select
+import signal
 import struct
 import sys
 import termios
 import tty
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 
 Size = tuple[int, int, int, int]
 
-# What full-screen programs switch on, switched off again: cursor keys and keypad,
-# mouse reports, bracketed paste, colours; and the cursor shown.
-_CALM = b"\x1b[?1l\x1b>\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?2004l\x1b[0m\x1b[?25h"
-_OTHER_SCREEN = re.compile(rb"\x1b\[\?(?:1049|1047|47)([hl])")
+
+def is_open(descriptor: int) -> bool:
+    """Return whether this process was given standard input, output, or error.
+
+    If not, the descriptor may by now be something of our own.
+    """
+    return (sys.__stdin__, sys.__stdout__, sys.__stderr__)[descriptor] is not None
 
 
 def size(descriptor: int) -> Size:
@@ -29,12 +33,40 @@ def size(descriptor: int) -> Size:
 @contextmanager
 def raw(descriptor: int) -> Iterator[None]:
     """Hand keys on as they are typed, Ctrl-C too; put the terminal back on every way out."""
+    # At once each time: a terminal that is stopped would have us wait for it to drain.
     saved = termios.tcgetattr(descriptor)
-    tty.setraw(descriptor)
+    _set_raw(descriptor)
     try:
-        yield
+        # Who stopped and continued us (`fg`) has put it back as well.
+        with _signals({signal.SIGCONT: lambda: _set_raw(descriptor)}):
+            yield
     finally:
-        termios.tcsetattr(descriptor, termios.TCSADRAIN, saved)
+        with suppress(termios.error):  # it is gone
+            termios.tcsetattr(descriptor, termios.TCSANOW, saved)
+
+
+def _set_raw(descriptor: int) -> None:
+    with suppress(termios.error):  # it is gone
+        tty.setraw(descriptor, termios.TCSANOW)
+
+
+@contextmanager
+def changes(tell: Callable[[], None]) -> Iterator[None]:
+    """Call `tell` now, as the window may have changed meanwhile, and whenever its size changes."""
+    with _signals({signal.SIGWINCH: tell}):
+        tell()
+        yield
+
+
+@contextmanager
+def _signals(handlers: dict[signal.Signals, Callable[[], None]]) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+    with ExitStack() as stack:
+        for number, handler in handlers.items():
+            with suppress(RuntimeError, ValueError):  # not in the main thread
+                loop.add_signal_handler(number, handler)
+                stack.callback(loop.remove_signal_handler, number)
+        yield
 
 
 def write(descriptor: int, data: bytes) -> None:
@@ -45,50 +77,3 @@ def write(descriptor: int, data: bytes) -> None:
             rest = rest[os.write(descriptor, rest) :]
         except BlockingIOError:
             select.select([], [descriptor], [])
-
-
-class Screen:
-    """Remembers whether a remote program has the terminal on its other screen."""
-
-    def __init__(self) -> None:
-        self._other = False
-
-    def feed(self, data: bytes) -> None:
-        """Take note of what is shown."""
-        for found in _OTHER_SCREEN.finditer(data):
-            self._other = found[1] == b"h"
-
-    def calm(self) -> bytes:
-        """Return what brings the terminal back after a program that can't do so itself."""
-        return (b"\x1b[?1049l" if self._other else b"") + _CALM
-
-
-class Escape:
-    """Finds the way out of a shell that does not answer: `~.` at the beginning of a line."""
-
-    def __init__(self) -> None:
-        self._line_begins = True
-        self._tilde = False
-
-    def feed(self, keys: bytes) -> bytes | None:
-        """Return what to send of what was typed, or None if the user wants out."""
-        sent = bytearray()
-        for key in keys:
-            if self._tilde:
-                self._tilde = False
-                if key == ord("."):
-                    return None
-                if key != ord("~"):
-                    sent.append(ord("~"))
-            elif self._line_begins and key == ord("~"):
-                self._tilde = True
-                self._line_begins = False
-                continue
-            sent.append(key)
-            self._line_begins = key in b"\r\n"
-        return bytes(sent)
-
-
-def is_terminal() -> bool:
-    """Return whether standard input is a terminal."""
-    return sys.__stdin__ is not None and os.isatty(0)

@@ -23,7 +23,7 @@ class GroupRecord:
     """One group: its name, its largest size so far, and how to make its driver again.
 
     `absent` are the indices without a machine on purpose: a launch that accepted
-    fewer nodes gave them up.
+    fewer nodes gave them up. `via` is the bastion over which they are reached.
     """
 
     tag: str
@@ -31,6 +31,7 @@ class GroupRecord:
     driver: str
     options: Mapping[str, object] = field(default_factory=dict)
     absent: tuple[int, ...] = ()
+    via: str | None = None
 
     def to_content(self) -> dict[str, object]:
         """Return what JSON holds of it."""
@@ -40,6 +41,7 @@ class GroupRecord:
             "driver": self.driver,
             "options": dict(self.options),
             "absent": list(self.absent),
+            "via": self.via,
         }
 
     @classmethod
@@ -54,17 +56,23 @@ class GroupRecord:
             driver=str(content["driver"]),
             options=dict(content["options"]),
             absent=tuple(int(index) for index in content["absent"]),
+            via=_text(content.get("via")),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
-    """What is kept of a cluster. `created_at` is ISO 8601, in UTC."""
+    """What is kept of a cluster. `created_at` is ISO 8601, in UTC.
+
+    `keyfile` is the path of the user's key that logs in to machines that were not made
+    for the cluster, and to bastions; None for the usual one.
+    """
 
     name: str
     generation: str
     created_at: str
     groups: tuple[GroupRecord, ...]
+    keyfile: str | None = None
 
     def to_json(self) -> bytes:
         """Return the file that holds this record."""
@@ -74,6 +82,7 @@ class Record:
             "generation": self.generation,
             "created_at": self.created_at,
             "groups": [group.to_content() for group in self.groups],
+            "keyfile": self.keyfile,
         }
         return json.dumps(content, indent=1).encode() + b"\n"
 
@@ -109,7 +118,12 @@ class Record:
             generation=str(content["generation"]),
             created_at=str(content["created_at"]),
             groups=tuple(GroupRecord.from_content(group) for group in content["groups"]),
+            keyfile=_text(content.get("keyfile")),
         )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def damaged(path: Path, name: str, cause: str) -> InvalidInput:

@@ -19,7 +19,7 @@ from tinycloud.group import GroupSpec
 from tinycloud.node import Node, Status
 
 from .conftest import Connect, Spec
-from .waiting import eventually
+from .waiting import eventually, gone
 
 
 def _record(state: Path, index: int = 0) -> dict[str, object]:
@@ -114,11 +114,15 @@ async def test_killed_node(local: Local, spec: Spec, state: Path, connect: Conne
     connect(first).output("true")
 
 
+def _stranger() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(["sleep", "1000"])
+
+
 async def test_stranger_with_our_pid(local: Local, spec: Spec, state: Path) -> None:
     """A pid that has passed to a stranger is never signalled, whatever is asked."""
     await local.start(spec())
     await local.stop(spec())
-    with subprocess.Popen(["sleep", "1000"]) as stranger:
+    with _stranger() as stranger:
         record = _record(state)
         record |= {"pid": stranger.pid, "born": "another boot/1"}
         _path(state).write_text(json.dumps(record))
@@ -173,7 +177,7 @@ async def test_destroy_half_made_node(local: Local, spec: Spec, state: Path) -> 
     (folder / "3" / "home.new").mkdir(parents=True)
     (folder / ".lock.tmp").touch()
     await local.destroy(spec())
-    assert not state.exists()
+    assert gone(state)
 
 
 async def test_nothing_is_there(local: Local, spec: Spec, state: Path) -> None:
@@ -183,7 +187,7 @@ async def test_nothing_is_there(local: Local, spec: Spec, state: Path) -> None:
     await local.destroy(spec())
     await local.discard(spec(), [0])
     assert await local.start(spec(count=0)) == ()
-    assert not state.exists()
+    assert gone(state)
 
 
 async def test_destroy(local: Local, spec: Spec, state: Path) -> None:
@@ -224,7 +228,7 @@ async def test_read_only_home(local: Local, spec: Spec, connect: Connect, state:
     (node,) = await local.start(spec())
     connect(node).output("mkdir -p a/b; touch a/b/c; chmod -R a-w a; chmod a-w ~")
     await local.destroy(spec())
-    assert not state.exists()
+    assert gone(state)
 
 
 async def test_without_a_block(clean: None, spec: Spec) -> None:
@@ -268,23 +272,22 @@ async def test_authorized_keys(local: Local, spec: Spec, state: Path, connect: C
 
 async def test_untrusted_state(local: Local, spec: Spec, state: Path) -> None:
     """A state folder that others may write to is refused by every verb."""
-    state.mkdir()
-    state.chmod(0o777)
+    state.mkdir()  # noqa: ASYNC240 - nothing else runs
+    state.chmod(0o777)  # noqa: ASYNC240 - nothing else runs
     for verb in (local.start, local.list, local.status):
         with pytest.raises(InvalidInput, match="others may write"):
             await verb(spec())
-    state.rmdir()
+    state.rmdir()  # noqa: ASYNC240 - nothing else runs
 
 
 async def test_error_of_the_forker(local: Local, spec: Spec, state: Path) -> None:
-    """What the forker can't do comes back as the error that it is."""
-    _path(state).parents[2].mkdir(parents=True)
-    for folder in (state, state / "local", state / "local" / "voltron"):
-        folder.chmod(0o700)
-    _path(state).parents[1].mkdir(mode=0o700)
-    _path(state).parent.write_text("not a folder")
-    with pytest.raises(InvalidInput, match="it is not a folder"):
-        await local.start(spec())
+    """What the forker can't do comes back as the error that it is, with cause and remedy."""
+    await local.start(spec())
+    (_path(state, 1).parent).symlink_to("/tmp")
+    with pytest.raises(InvalidInput, match="symlink") as caught:
+        await local.start(spec(count=2))
+    assert caught.value.fix
+    assert len(await local.list(spec())) == 1
 
 
 def test_import_is_light() -> None:

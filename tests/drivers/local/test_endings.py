@@ -14,27 +14,24 @@ from tinycloud.node import Status
 
 from .conftest import Connect, Spec
 from .openssh import OpenSSH
-from .waiting import eventually
+from .waiting import eventually, gone
 
-DAEMONS = {
-    "in the background": "sleep 1000 >/dev/null 2>&1 & echo $!",
-    "that ignores hang-ups": "nohup sleep 1000 >/dev/null 2>&1 & echo $!",
-    "in a session of its own": "setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1' & sleep 0.1",
-    "that ignores all signals": (
-        "sh -c 'trap \"\" HUP INT TERM; echo $$; exec >/dev/null 2>&1; while :; do sleep 1; done'"
-        " & sleep 0.1"
-    ),
-    "that is stopped": "sh -c 'echo $$; kill -STOP $$' >pid 2>/dev/null & sleep 0.1; cat pid",
-    "whose parents have left": (
-        "sh -c \"sh -c 'sleep 1000 >/dev/null 2>&1 & echo \\$!' & \" & sleep 0.1"
-    ),
-}
+SETSID = "setsid sh -c 'echo $$; exec sleep 1000 >/dev/null 2>&1'"
+DAEMONS = f"""
+sleep 1000 >/dev/null 2>&1 & echo $!
+nohup sleep 1000 >/dev/null 2>&1 & echo $!
+{SETSID} &
+sh -c 'trap "" HUP INT TERM; echo $$; exec >/dev/null 2>&1; while :; do sleep 1; done' &
+sh -c 'echo $$; exec >/dev/null 2>&1; kill -STOP $$' &
+sh -c "sh -c 'sleep 1000 >/dev/null 2>&1 & echo \\$!' &"
+"""
+"""Starts six processes that mean to stay, in as many ways, and prints their pids."""
 
 
 def _start_all(ssh: OpenSSH) -> set[int]:
     """Start a process of each kind on the node; return their pids."""
-    pids = {int(ssh.output(command)) for command in DAEMONS.values()}
-    assert len(pids) == len(DAEMONS)
+    pids = set(map(int, ssh.output(DAEMONS).split()))
+    assert len(pids) == 6
     assert all(psutil.pid_exists(pid) for pid in pids)
     return pids
 
@@ -50,7 +47,7 @@ async def test_end_of_a_node(local: Local, spec: Spec, connect: Connect, verb: s
     (node,) = await local.start(spec())
     pids = _start_all(connect(node))
     await getattr(local, verb)(spec())
-    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
+    assert not any(map(_lives, pids))
 
 
 @pytest.mark.parametrize("verb", ["stop", "destroy", "start", "discard"])
@@ -65,7 +62,7 @@ async def test_after_a_kill(
     assert all(psutil.pid_exists(pid) for pid in pids)
     arguments = [[0]] if verb == "discard" else []
     await getattr(local, verb)(spec(), *arguments)
-    eventually(lambda: not any(map(_lives, pids)))
+    assert not any(map(_lives, pids))
 
 
 def _lives(pid: int) -> bool:
@@ -79,7 +76,7 @@ def _lives(pid: int) -> bool:
 async def test_only_its_own(local: Local, spec: Spec, connect: Connect) -> None:
     """The end of one node leaves its neighbour's processes alone."""
     one, two = await local.start(spec(count=2))
-    command = DAEMONS["in a session of its own"]
+    command = SETSID + " &"
     doomed, spared = int(connect(one).output(command)), int(connect(two).output(command))
     await local.discard(spec(), [0])
     assert (psutil.pid_exists(doomed), psutil.pid_exists(spared)) == (False, True)
@@ -88,7 +85,7 @@ async def test_only_its_own(local: Local, spec: Spec, connect: Connect) -> None:
 async def test_frozen_node(local: Local, spec: Spec, connect: Connect, state: Path) -> None:
     """A node that was stopped by a signal is ended in order, and soon."""
     (node,) = await local.start(spec())
-    pid = int(connect(node).output(DAEMONS["in the background"]))
+    pid = int(connect(node).output(SETSID + " &"))
     os.kill(_pid(state), signal.SIGSTOP)
     begun = time.monotonic()
     await local.destroy(spec())
@@ -103,9 +100,9 @@ async def test_deaf_node(
     monkeypatch.setattr("tinycloud.drivers.local.ending.GRACE", 0.2)
     monkeypatch.setattr("tinycloud.drivers.local.ending.signal.SIGTERM", signal.SIGCONT)
     (node,) = await local.start(spec())
-    pid = int(connect(node).output(DAEMONS["in a session of its own"]))
+    pid = int(connect(node).output(SETSID + " &"))
     await local.destroy(spec())
-    assert not psutil.pid_exists(pid)
+    assert not _lives(pid)
 
 
 async def test_terminated_from_outside(local: Local, spec: Spec, state: Path) -> None:
@@ -131,8 +128,8 @@ async def test_client_is_told(local: Local, spec: Spec, connect: Connect) -> Non
 async def test_time_to_live(local: Local, spec: Spec, connect: Connect, state: Path) -> None:
     """A node whose time is over ends all that runs on it, and leaves nothing."""
     (node,) = await local.start(spec(ttl=2.0))
-    pid = int(connect(node).output(DAEMONS["in a session of its own"]))
-    eventually(lambda: not state.exists())
+    pid = int(connect(node).output(SETSID + " &"))
+    eventually(lambda: gone(state))
     assert not psutil.pid_exists(pid)
     assert await local.list(spec()) == ()
 

@@ -1,7 +1,9 @@
 """Wait for what must come to be true, without guessing how long it takes."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -17,6 +19,19 @@ def eventually(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < deadline, "it never came to be true"
         time.sleep(INTERVAL)
+
+
+async def appears(path: Path) -> None:
+    """Wait until this is there, while others work."""
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():  # noqa: ASYNC240 - a file system tells nobody
+        assert time.monotonic() < deadline, "it never appeared"
+        await asyncio.sleep(INTERVAL / 4)
+
+
+def gone(path: Path) -> bool:
+    """Return whether there is nothing of this name."""
+    return not path.exists()
 
 
 def settled(look: Callable[[], T]) -> T:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -53,11 +54,11 @@ def fulfil(order: Order, abandoned: Callable[[], bool]) -> None:
         group.make()
         with lock_from_below(group.lock, abandoned) as held:
             if held:
-                # Only now: who destroyed the group before we had the lock believes it gone.
                 _make_nodes(order, group, abandoned)
                 group.remove_if_empty()
                 return
         if abandoned():
+            group.prune()
             return
     raise MachineError(
         f"can't make the folder of group '{order.tag}'",
@@ -70,6 +71,7 @@ def _make_nodes(order: Order, group: GroupFolder, abandoned: Callable[[], bool])
     waiting = to_run(group, order.count)
     sweep([folder for folder in waiting if folder.path.exists()])
     for first in range(0, len(waiting), LITTER):
+        # Asked under the lock: who destroyed the group before believes that it is gone.
         if abandoned():
             return
         with ExitStack() as held:
@@ -136,11 +138,14 @@ def _bear(litter: Sequence[Unborn], held: ExitStack) -> None:
 
 def _fork(unborn: Unborn, held: ExitStack) -> Newborn:
     await_word, give_word = os.pipe()
+    # A child that is told to stop before it can hear of it must hear of it later.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
         pid = os.fork()
         if pid == 0:
             begin(unborn.birth, unborn.listening, await_word)
     finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(await_word)
         held.callback(os.close, give_word)  # without a word, this ends the child
     return Newborn(unborn, pid, give_word)

@@ -125,6 +125,8 @@ class Local(Driver):
                     node for node in group.nodes() if indices is None or node.index in indices
                 ]
                 await ending.remove(doomed, group)
+            else:
+                group.prune()
 
     async def list(self, spec: GroupSpec) -> tuple[Node, ...]:
         """Return the nodes that have lived; one that died some way is stopped."""

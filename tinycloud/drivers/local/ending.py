@@ -14,6 +14,8 @@ from .sweep import sweep
 
 GRACE = 10.0
 """Seconds that a node has to end its processes and itself, before we do it."""
+KILLED = 10.0
+"""Seconds for the kernel to end what was killed."""
 WATCHED = 256
 """Processes watched at one time: each takes a file descriptor, of which 1024 are usual."""
 
@@ -54,7 +56,7 @@ async def _see_end(node: Process) -> tuple[Process, ...]:
     doomed = (node, *descendants(node))
     for process in doomed:
         process.send(signal.SIGKILL)
-    return tuple([process for process in doomed if not await process.end(GRACE)])
+    return tuple([process for process in doomed if not await process.end(KILLED)])
 
 
 def _delete(folders: Sequence[NodeFolder], group: GroupFolder) -> list[str]:

@@ -4,10 +4,10 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from ...errors import InvalidInput
 from ...store.folder import check_folder, make_folder, read_file, write_file
 from .record import NodeRecord
 
@@ -43,7 +43,10 @@ class NodeFolder:
 
     def record(self) -> NodeRecord | None:
         """Return what is known of the node: None if it is half-made, or the record damaged."""
-        data = read_file(self.path / "node.json")
+        try:
+            data = read_file(self.path / "node.json")
+        except InvalidInput:  # it is not even a file
+            return None
         return None if data is None else NodeRecord.from_json(data)
 
     def write_record(self, record: NodeRecord) -> None:
@@ -83,22 +86,31 @@ class GroupFolder:
         """Return the folders of all nodes, also half-made ones, by index."""
         if not self.exists():
             return ()
-        names = [name for name in os.listdir(self.path) if re.fullmatch("0|[1-9][0-9]*", name)]
-        return tuple(self.node(index) for index in sorted(map(int, names)))
+        with os.scandir(self.path) as entries:
+            indices = [int(entry.name) for entry in entries if _is_node(entry)]
+        return tuple(self.node(index) for index in sorted(indices))
 
     def remove_if_empty(self) -> None:
         """Delete the folder, its lock (which is ours) last, unless nodes are left in it."""
         if self.nodes():
             return
-        for path in self._strays():
-            remove_tree(path)
+        for path in self.path.iterdir():
+            if path != self.lock:
+                remove_tree(path)
         self.lock.unlink(missing_ok=True)
+        self.prune()
+
+    def prune(self) -> None:
+        """Delete the folder, and those it is in, as far as they are empty."""
         for part in reversed(self._parts()):
             with suppress(OSError):  # not empty: others have nodes too
                 part.rmdir()
 
-    def _strays(self) -> Iterator[Path]:
-        return (path for path in self.path.iterdir() if path.name != LOCK)
+
+def _is_node(entry: "os.DirEntry[str]") -> bool:
+    """Return whether this is a node's folder, by its name and kind."""
+    named = re.fullmatch("0|[1-9][0-9]{0,8}", entry.name)
+    return named is not None and entry.is_dir(follow_symlinks=False)
 
 
 def _encoded(name: str) -> str:

@@ -88,6 +88,7 @@ async def _serve(birth: Birth, listening: socket.socket) -> None:
     loop.set_exception_handler(lambda _, context: _log(birth.folder.log, _told(context)))
     told_to_stop = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, told_to_stop.set)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     with Children() as children:
         async with serving(listening, machine(birth, os.environ), children) as server:
             expired = await _until_the_end(birth, told_to_stop)

@@ -25,17 +25,12 @@ async def lock_of(path: Path) -> AsyncIterator[bool]:
 
 @contextmanager
 def lock_from_below(path: Path, give_up: Callable[[], bool]) -> Iterator[bool]:
-    """Do the same outside of an event loop; False also if `give_up` says so meanwhile."""
+    """Do the same outside of an event loop; False also if `give_up` ends the wait."""
     deadline = time.monotonic() + WAIT
     with ExitStack() as held:
-        taken: bool | None = None
-        while taken is None:
-            taken = _try(path, held, deadline)
-            if give_up():
-                taken = False
-            elif taken is None:
-                time.sleep(LOOK_AGAIN)
-        yield taken
+        while (taken := _try(path, held, deadline)) is None and not give_up():
+            time.sleep(LOOK_AGAIN)
+        yield bool(taken)
 
 
 def _try(path: Path, held: ExitStack, deadline: float) -> bool | None:

@@ -1,0 +1,78 @@
+"""Clusters of local nodes for tests, destroyed afterwards; and ways to do their nodes harm."""
+
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import psutil
+
+from tinycloud import Cloud, Group, Node
+from tinycloud.drivers.local import Local
+from tinycloud.fanout import to_the_end
+
+
+@asynccontextmanager
+async def destroyed_after(cloud: Cloud) -> AsyncIterator[Cloud]:
+    """Destroy the cluster when the block is over, however that is; nothing may be left."""
+    try:
+        yield cloud
+    finally:
+        await to_the_end(Cloud(cloud.groups, name=cloud.name).destroy())
+        state = Path(os.environ["TINYCLOUD_STATE_DIR"])
+        assert list(state.rglob("*")) == []
+        assert node_processes() == []
+
+
+@asynccontextmanager
+async def launched(workers: int = 2) -> AsyncIterator[Cloud]:
+    """Launch one master and some workers for as long as the block lasts."""
+    async with destroyed_after(local(workers)) as cloud:
+        await cloud.launch()
+        yield cloud
+
+
+def local(workers: int = 2, *, setup: str | None = None) -> Cloud:
+    """Return a cluster of local nodes: one master, and some workers."""
+    driver = Local()
+    groups = [
+        Group("master", 1, driver, setup=setup),
+        Group("worker", workers, driver, setup=setup),
+    ]
+    return Cloud(groups, name="voltron")
+
+
+def process_of(node: Node) -> psutil.Process:
+    """Return the process that is a local node: the one that listens on its port."""
+    for connection in psutil.net_connections("tcp"):
+        here = connection.laddr and connection.laddr.port == node.port
+        if here and connection.status == psutil.CONN_LISTEN and connection.pid:
+            return psutil.Process(connection.pid)
+    raise LookupError(f"nobody listens on {node.port}")
+
+
+def kill(node: Node) -> None:
+    """Kill a local node as an accident would, and wait until it is dead."""
+    process = process_of(node)
+    process.send_signal(signal.SIGKILL)
+    with suppress(psutil.NoSuchProcess):
+        process.wait(10)
+
+
+def node_processes() -> list[psutil.Process]:
+    """Return the processes that work in this test's state folder: local nodes, and theirs."""
+    state = os.environ["TINYCLOUD_STATE_DIR"]
+    return [process for process in psutil.process_iter() if _works_in(process, state)]
+
+
+def _works_in(process: psutil.Process, folder: str) -> bool:
+    try:
+        return process.cwd().startswith(folder) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def ids(nodes: tuple[Node, ...]) -> dict[str, str]:
+    """Return the ids of nodes, by name."""
+    return {node.name: node.id for node in nodes}

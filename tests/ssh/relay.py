@@ -1,0 +1,103 @@
+"""A wire to a server that can be cut, and servers that are no SSH servers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@dataclass
+class Listener:
+    """Listens on a port of 127.0.0.1, and counts who is connected."""
+
+    port: int = 0
+    accepted: int = 0
+    now: int = 0
+    most: int = 0
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    def cut(self) -> None:
+        """Cut all connections, as a network that fails does: with nothing said."""
+        for writer in self.writers:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def listening(talk: Talk) -> AsyncIterator[Listener]:
+    """Have a server that talks so to each who connects."""
+    listener = Listener()
+    tasks: set[asyncio.Task[None] | None] = set()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())
+        listener.accepted += 1
+        listener.now += 1
+        listener.most = max(listener.most, listener.now)
+        listener.writers.append(writer)
+        try:
+            await talk(reader, writer)
+        except (OSError, asyncio.CancelledError):  # cut, or we are done
+            return
+        finally:
+            listener.now -= 1
+            writer.transport.abort()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    listener.port = server.sockets[0].getsockname()[1]
+    try:
+        yield listener
+    finally:
+        server.close()
+        for task in tasks:
+            if task is not None:
+                task.cancel()
+        await asyncio.gather(*(task for task in tasks if task), return_exceptions=True)
+        await server.wait_closed()
+
+
+async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Listen, and never answer."""
+    while await reader.read(65536):
+        continue
+
+
+def say(words: bytes) -> Talk:
+    """Say this, and hang up."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(words)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    return talk
+
+
+def relay(port: int) -> Talk:
+    """Pass everything on to a port of 127.0.0.1, and back."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            await asyncio.wait(
+                [
+                    asyncio.ensure_future(_pass(reader, back)),
+                    asyncio.ensure_future(_pass(there, writer)),
+                ],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            back.transport.abort()
+
+    return talk
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    except OSError:  # cut
+        return

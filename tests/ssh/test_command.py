@@ -1,0 +1,314 @@
+"""Commands on Debian's sshd: every one ends in one state, and what it printed is kept."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import asyncssh
+import psutil
+import pytest
+from openssh import OpenSSH, openssh
+
+from tinycloud.node import Node, Status
+from tinycloud.result import State
+from tinycloud.ssh.connect import connect
+from tinycloud.ssh.leash import checked_command
+
+from .client import Run, connected, run, running, until
+from .relay import listening, relay
+
+MB = 1024 * 1024
+
+
+async def test_ok(sshd: OpenSSH) -> None:
+    """A command that exits with 0 is ok; both streams come as bytes, kept apart."""
+    async with connected(sshd) as link:
+        ran = await run(link, r"printf 'out\377\0'; printf 'err\376' >&2")
+    assert (ran.state, ran.stdout, ran.stderr) == (State.OK, b"out\xff\0", b"err\xfe")
+    assert ran.ending is not None
+    assert (ran.ending.exit_status, ran.ending.error) == (0, None)
+
+
+async def test_failed(sshd: OpenSSH) -> None:
+    """A command that exits with anything else has failed, and says with what."""
+    async with connected(sshd) as link:
+        endings = [(await run(link, f"exit {code}")).ending for code in (1, 3, 255)]
+    assert [ending and ending.exit_status for ending in endings] == [1, 3, 255]
+    assert all(ending and ending.state is State.FAILED for ending in endings)
+    assert endings[1] is not None
+    assert endings[1].error == "exit status 3"
+
+
+@pytest.mark.parametrize(
+    ("number", "name"),
+    [(signal.SIGKILL, "KILL"), (signal.SIGTERM, "TERM"), (signal.SIGSEGV, "SEGV")],
+)
+async def test_signalled(sshd: OpenSSH, number: int, name: str) -> None:
+    """A command that a signal ended has no exit status, but the signal's name."""
+    async with connected(sshd) as link:
+        ran = await run(link, f"kill -{int(number)} $$; sleep 9")
+    assert ran.ending is not None
+    assert (ran.state, ran.ending.signal) == (State.SIGNALLED, name)
+    assert ran.ending.exit_status is None
+    assert ran.error == f"killed by SIG{name}"
+
+
+async def test_signal_without_a_name(sshd: OpenSSH) -> None:
+    """A signal that SSH has no name for counts as one all the same."""
+    async with connected(sshd) as link:
+        ran = await run(link, f"kill -{int(signal.SIGXCPU)} $$; sleep 9")
+    assert (ran.state, ran.error) == (State.SIGNALLED, "killed by a signal")
+
+
+async def test_program_killed(sshd: OpenSSH) -> None:
+    """A program that is the whole command is seen to be killed, as over plain ssh."""
+    async with connected(sshd) as link, running(link, "echo on; exec sleep 1000") as (_, task):
+        (victim,) = [p for p in sshd.processes() if p.cmdline() == ["sleep", "1000"]]
+        victim.kill()
+        assert (await task).signal == "KILL"
+
+
+async def test_timeout(sshd: OpenSSH) -> None:
+    """A command that takes too long is ended in time; what it had printed is kept."""
+    async with connected(sshd) as link:
+        begun = time.monotonic()
+        ran = await run(link, "echo before; sleep 1000; echo after", timeout=0.5)
+        assert time.monotonic() - begun < 3
+        await until(lambda: not sshd.running(), 5)
+    assert (ran.state, ran.stdout) == (State.TIMEOUT, b"before\n")
+    assert ran.error == "timed out after 0.5 s"
+
+
+async def test_timeout_unconfirmed(sshd: OpenSSH) -> None:
+    """Where a node does not confirm that a command has ended, that is said."""
+    async with (
+        listening(relay(sshd.port)) as wire,
+        connected(sshd, node=via(sshd, wire.port)) as link,
+    ):
+        async with running(link, "echo on; sleep 1000") as (_, task):
+            task.cancel()
+        sleeping = asyncio.ensure_future(
+            run(link, "trap '' TERM; echo on; sleep 1000", timeout=0.5)
+        )
+        ran = await sleeping
+    assert ran.state is State.TIMEOUT
+
+
+def via(server: OpenSSH, port: int) -> Node:
+    """Return the server as a node behind a wire."""
+    return Node(
+        tag="worker",
+        index=0,
+        id=f"wire-{port}",
+        status=Status.RUNNING,
+        address="127.0.0.1",
+        port=port,
+        username=server.accounts[0],
+        host_key=server.host_key,
+    )
+
+
+async def test_lost(program: Callable[[str], str]) -> None:
+    """When sshd is killed the command is lost, never ok, and its output until then is kept."""
+    with openssh(program("sshd")) as server:
+        async with connected(server) as link:
+            async with running(link, "echo before; sleep 1000") as (ran, task):
+                server.send_signal(signal.SIGKILL)
+                ending = await task
+            assert (ending.state, ran.stdout) == (State.LOST, b"before\n")
+            assert (ending.error or "").startswith("the connection was lost: ")
+            assert ending.exit_status is None
+            assert link.is_closed
+            again = await run(link, "true")
+            assert again.state is State.LOST
+            assert again.error.startswith("not started: ")
+            await until(lambda: not server.running(), 5)
+
+
+async def test_cut(sshd: OpenSSH) -> None:
+    """When the network fails the command is lost."""
+    async with (
+        listening(relay(sshd.port)) as wire,
+        connected(sshd, node=via(sshd, wire.port)) as link,
+    ):
+        async with running(link, "echo before; sleep 1000") as (ran, task):
+            wire.cut()
+            ending = await task
+        assert (ending.state, ran.stdout) == (State.LOST, b"before\n")
+
+
+async def test_no_exit_status() -> None:
+    """A session that the server closes without an exit status is lost, though it printed all."""
+
+    async def handle(process: "asyncssh.SSHServerProcess[bytes]") -> None:
+        process.stdout.write(b"all is well\n")
+        process.close()
+
+    key, host = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
+    users = asyncssh.import_authorized_keys(key.export_public_key().decode())
+    server = await asyncssh.listen(
+        "127.0.0.1",
+        0,
+        server_host_keys=[host],
+        authorized_client_keys=users,
+        process_factory=handle,
+        encoding=None,
+    )
+    async with server:
+        node = Node(
+            tag="odd",
+            index=0,
+            id="odd-0",
+            status=Status.RUNNING,
+            address="127.0.0.1",
+            port=server.sockets[0].getsockname()[1],
+        )
+        link, _ = await connect(
+            node,
+            key=key.export_private_key(),
+            host_key=host.export_public_key().decode(),
+        )
+        ran = await run(link, "true")
+        await link.close()
+    assert (ran.state, ran.stdout) == (State.LOST, b"all is well\n")
+    assert "without an exit status" in ran.error
+
+
+async def test_stderr_only(sshd: OpenSSH) -> None:
+    """8 MB on stderr with nothing on stdout come through."""
+    async with connected(sshd) as link:
+        ran = await run(link, f"head -c {8 * MB} /dev/zero >&2", timeout=30)
+    assert (ran.state, len(ran.stderr), ran.stdout) == (State.OK, 8 * MB, b"")
+
+
+async def test_no_stdin(sshd: OpenSSH) -> None:
+    """A command that reads its standard input finds it empty, and no descriptor of ours."""
+    async with connected(sshd) as link:
+        ran = await run(link, "cat; ls -l /proc/$$/fd | grep -c -e socket -e pipe", timeout=5)
+    assert (ran.state, ran.stdout) == (State.OK, b"2\n")
+
+
+async def test_background(sshd: OpenSSH) -> None:
+    """A command's exit ends the wait, though something that it left holds its output open."""
+    async with connected(sshd) as link:
+        begun = time.monotonic()
+        ran = await run(link, "echo out; sleep 9 & exit 3")
+        assert time.monotonic() - begun < 2
+        assert ran.stdout == b"out\n"
+        assert ran.ending is not None
+        assert ran.ending.exit_status == 3
+        assert len(sshd.running()) == 1
+    for process in sshd.processes():
+        process.kill()
+
+
+async def test_wait(sshd: OpenSSH) -> None:
+    """A shell that waits for all its children waits for its own, not for ours."""
+    async with connected(sshd) as link:
+        ran = await run(link, "sleep 0.1 & wait; jobs; echo $!", timeout=5)
+    assert ran.state is State.OK
+    assert ran.stdout.strip().isdigit()
+
+
+async def test_many_at_once(sshd: OpenSSH) -> None:
+    """13 commands at once on one connection all end well, though sshd takes 10 sessions."""
+    async with connected(sshd) as link:
+        ran = await asyncio.gather(*(run(link, f"sleep 0.3; echo {n}") for n in range(13)))
+    assert [one.stdout for one in ran] == [b"%d\n" % n for n in range(13)]
+    assert {one.state for one in ran} == {State.OK}
+
+
+async def test_many_in_a_row(sshd: OpenSSH) -> None:
+    """200 commands that end at once don't overrun sshd, which frees a session a little later."""
+    async with connected(sshd) as link:
+        ran = await asyncio.gather(*(run(link, "exit 0") for _ in range(200)))
+    assert {(one.state, one.error) for one in ran} == {(State.OK, "")}
+
+
+async def test_one_session(program: Callable[[str], str]) -> None:
+    """A server that takes one session at a time is given one at a time."""
+    with openssh(program("sshd"), "MaxSessions 1") as server:
+        async with connected(server) as link:
+            ran = await asyncio.gather(*(run(link, f"sleep 0.2; echo {n}") for n in range(6)))
+    assert [one.stdout for one in ran] == [b"%d\n" % n for n in range(6)]
+
+
+async def test_no_session(program: Callable[[str], str]) -> None:
+    """A server that takes no session is named as the cause, in the end."""
+    with openssh(program("sshd"), "MaxSessions 0") as server:
+        async with connected(server) as link:
+            ran = await run(link, "true")
+    assert ran.state is State.UNREACHABLE
+    assert ran.error.startswith("not started: ")
+
+
+async def test_long_command(sshd: OpenSSH) -> None:
+    """A command of 100 KB arrives whole."""
+    text = "0123456789" * 10_000
+    async with connected(sshd) as link:
+        ran = await run(link, checked_command(f"echo {text}"))
+    assert ran.stdout.decode().strip() == text
+
+
+async def test_odd_bytes(sshd: OpenSSH) -> None:
+    """A command that came from a command line with bytes that are not UTF-8 arrives as it was."""
+    async with connected(sshd) as link:
+        ran = await run(link, checked_command(os.fsdecode(b"printf %s caf\xe9")))
+    assert ran.stdout == b"caf\xe9"
+
+
+async def test_variables(sshd: OpenSSH) -> None:
+    """Variables reach the command as they are, although sshd takes none over SSH."""
+    value = "a 'b' \"c\" $d `e` \\f !g\n*"
+    async with connected(sshd) as link:
+        ran = await run(link, 'printf %s "$ONE|$TWO"', variables={"ONE": value, "TWO": ""})
+    assert ran.stdout.decode() == f"{value}|"
+
+
+async def test_slow_reader(sshd: OpenSSH) -> None:
+    """200 MB come through a reader that lags behind, whole, and are never all in memory."""
+    process = psutil.Process()
+    size, first, most, got = 200 * MB, 0, 0, 0
+
+    async def read(stream: str, data: bytes) -> None:
+        nonlocal first, most, got
+        if not got:
+            await asyncio.sleep(1)  # time in which all of it would come, if nothing held it back
+            first = process.memory_info().rss
+        got += len(data)
+        most = max(most, process.memory_info().rss)
+
+    async with connected(sshd) as link:
+        before = process.memory_info().rss
+        ending = await link.run(f"head -c {size} /dev/zero", emit=read, variables={}, timeout=90)
+    assert (ending.state, got) == (State.OK, size)
+    assert first - before < 8 * MB
+    assert most - before < 40 * MB
+
+
+async def test_reader_fails(sshd: OpenSSH) -> None:
+    """When the reader of its output fails the command is ended, and the failure is raised."""
+
+    async def read(stream: str, data: bytes) -> None:
+        raise BrokenPipeError
+
+    async with connected(sshd) as link:
+        with pytest.raises(BrokenPipeError):
+            await link.run("echo on; sleep 1000", emit=read, variables={})
+        await until(lambda: not sshd.running(), 5)
+
+
+async def test_cancelled_while_opening(sshd: OpenSSH) -> None:
+    """A command that is cancelled before the node has confirmed its start does not go on."""
+    async with connected(sshd) as link:
+        for steps in range(12):
+            task = asyncio.ensure_future(link.run("sleep 1000", emit=Run().emit, variables={}))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+        assert (await run(link, "echo on")).stdout == b"on\n"
+        await until(lambda: not sshd.running(), 5)

@@ -1,0 +1,4 @@
+"""Files to and from nodes.
+
+Only `progress`, `shipment`, `target` and `tree` can be imported without loading asyncssh.
+"""

@@ -1,0 +1,165 @@
+"""Run a script on a node and feed it: a command whose standard input we have a use for."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import asyncssh
+
+from ...fanout import to_the_end
+from .script import END
+
+SAID = 8 * 1024
+"""Bytes of what a script prints that are kept, if it was not asked for anything."""
+
+LINE = 128
+"""Bytes that an answer holds for each name, beside the name itself."""
+
+BYE = b"bye\n"
+
+ENDING = 3.0
+"""Seconds that a script has to end in and clean up after itself, when it is cut short."""
+
+
+class Cut(Exception):
+    """The channel to a script closed before it told how it ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """How a script ended, and what it printed; `status` is None if a signal killed it."""
+
+    status: int | None
+    stdout: bytes
+    stderr: bytes
+
+
+async def asked(connection: asyncssh.SSHClientConnection, line: str, words: bytes) -> Answer:
+    """Run a script that reads `words`, and that ends when we do; return its answer."""
+
+    async def once() -> AsyncIterator[bytes]:
+        yield words
+
+    # A node that answers more than it was asked is not to fill our memory.
+    limit = SAID + 2 * len(words) + LINE * words.count(b"\0")
+    return await fed(connection, line, once(), leashed=True, limit=limit)
+
+
+async def fed(
+    connection: asyncssh.SSHClientConnection,
+    line: str,
+    pieces: AsyncIterator[bytes | memoryview],
+    *,
+    leashed: bool = False,
+    limit: int = SAID,
+) -> Answer:
+    """Run a script and feed it as fast as it takes it; return how it ended.
+
+    One that is `leashed` says when it has printed everything, and lives no longer than
+    its standard input. Any other knows from what it is fed whether it got it all. So,
+    cut short in whatever way, it comes to an end and leaves nothing behind. Raises
+    `Cut`, and what asyncssh raises.
+    """
+    session = _Feed(limit)
+    await connection.create_session(lambda: session, line, encoding=None, request_pty=False)
+    try:
+        async for piece in pieces:
+            if not await session.write(piece):
+                break
+        if leashed:
+            await session.said_end()
+            await session.write(BYE)
+        session.finish()
+        await session.closed.wait()
+    except BaseException:
+        await to_the_end(session.end())
+        raise
+    session.channel.close()
+    return session.answer()
+
+
+class _Feed(asyncssh.SSHClientSession[bytes]):
+    """Keeps what the script prints, and knows whether it takes more."""
+
+    def __init__(self, limit: int) -> None:
+        self.closed = asyncio.Event()
+        self._limit = limit
+        self._over = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._ready.set()
+        self._ended = asyncio.Event()
+        self._stdout = bytearray()
+        self._stderr = bytearray()
+        self._error: Exception | None = None
+
+    async def write(self, data: bytes | memoryview) -> bool:
+        """Hand data to the script; return whether it is still there to take it."""
+        await self._ready.wait()
+        if self._over.is_set():
+            return False
+        self.channel.write(bytes(data))
+        return True
+
+    async def said_end(self) -> None:
+        """Wait until the script has printed everything."""
+        await self._ended.wait()
+
+    def finish(self) -> None:
+        """Say that there is no more."""
+        if not self._over.is_set():
+            self.channel.write_eof()
+
+    async def end(self) -> None:
+        """Have the script end early, and give it time to clean up."""
+        try:
+            self.finish()
+            async with asyncio.timeout(ENDING):
+                await self.closed.wait()
+        except (TimeoutError, OSError):
+            pass
+        self.channel.close()
+
+    def answer(self) -> Answer:
+        """Return how the script ended; raise `Cut` if nobody knows."""
+        status, killed = self.channel.get_exit_status(), self.channel.get_exit_signal()
+        if status is None and killed is None:
+            raise Cut(str(self._error or "")) from self._error
+        return Answer(status=status, stdout=bytes(self._stdout), stderr=bytes(self._stderr))
+
+    def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
+        self.channel = chan
+
+    def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
+        if datatype:
+            self._stderr += data[: SAID - len(self._stderr)]
+            return
+        self._stdout += data[: self._limit - len(self._stdout)]
+        if self._stdout.endswith(b"\n" + END + b"\n"):
+            self._ended.set()
+
+    def eof_received(self) -> bool:
+        return True
+
+    def pause_writing(self) -> None:
+        self._ready.clear()
+
+    def resume_writing(self) -> None:
+        self._ready.set()
+
+    def exit_status_received(self, status: int) -> None:
+        self._stop()
+
+    def exit_signal_received(self, *_: Any) -> None:
+        self._stop()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._error = exc
+        self.closed.set()
+        self._stop()
+
+    def _stop(self) -> None:
+        """Note that the script takes no more, and won't say that it is at its end."""
+        self._over.set()
+        self._ready.set()
+        self._ended.set()

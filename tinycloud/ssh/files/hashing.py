@@ -1,0 +1,34 @@
+"""The hashes of our files, each of which is read once for all nodes."""
+
+import asyncio
+import hashlib
+import os
+
+from .tree import Changed, Entry, opened
+
+
+class Hashes:
+    """SHA-256 of files, as hexadecimal digits; of one that can't be read, nothing."""
+
+    def __init__(self) -> None:
+        self._made: dict[bytes, asyncio.Task[bytes]] = {}
+
+    async def of(self, entry: Entry) -> bytes:
+        """Return the hash of the file's content now, or when it was first asked for."""
+        task = self._made.get(entry.source)
+        if task is None or task.cancelled():
+            work = asyncio.to_thread(_hash, entry)
+            task = self._made[entry.source] = asyncio.ensure_future(work)
+        return await asyncio.shield(task)
+
+
+def _hash(entry: Entry) -> bytes:
+    try:
+        descriptor = opened(entry)
+    except Changed:
+        return b""
+    with open(descriptor, "rb") as file:
+        try:
+            return hashlib.file_digest(file, "sha256").hexdigest().encode()
+        except OSError:
+            return b""

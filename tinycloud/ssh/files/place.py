@@ -1,0 +1,75 @@
+"""The script that an archive ends with: it puts what was unpacked in its place."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+
+from .archive import TOP
+from .script import word
+from .target import parent
+from .tree import Entry
+
+LONGEST = 32 * 1024
+"""Bytes of arguments that one command is given."""
+
+
+def script(
+    moved: Iterable[Entry], existing: Collection[bytes], refreshed: Sequence[Entry]
+) -> bytes:
+    """Return the script, which is run in the root, with the folder of the archive as `$1`.
+
+    `moved` were unpacked; what is in a folder that does not exist yet goes along with
+    it. `existing` are the folders that do. `refreshed` have the right content already,
+    and get the right mode and time.
+    """
+    lines = [b"s=0"]
+    for folder, names in moves(moved, existing):
+        staged = [b'"$1"/' + word(TOP + name) for name in names]
+        lines += _commands(b"mv -f", staged, b" " + _there(folder) + b"/")
+    for second, names in _grouped(refreshed, lambda entry: entry.second):
+        lines += _commands(_touch(second), [_there(name) for name in names])
+    # Always, for it notes on the node when it was last known that the content is right.
+    for mode, names in _grouped(refreshed, lambda entry: entry.mode):
+        lines += _commands(b"chmod %o" % mode, [_there(name) for name in names])
+    return b"\n".join([*lines, b"exit $s", b""])
+
+
+def moves(
+    moved: Iterable[Entry], existing: Collection[bytes]
+) -> tuple[tuple[bytes, list[bytes]], ...]:
+    """Return what has to be moved into which folder; each folder comes before what is in it."""
+    found: dict[bytes, list[bytes]] = {}
+    for entry in moved:
+        folder = parent(entry.path)
+        if not folder or folder in existing:
+            found.setdefault(folder, []).append(entry.path)
+    return tuple(found.items())
+
+
+def _grouped(
+    entries: Iterable[Entry], key: Callable[[Entry], int]
+) -> Iterator[tuple[int, list[bytes]]]:
+    found: dict[int, list[bytes]] = {}
+    for entry in entries:
+        found.setdefault(key(entry), []).append(entry.path)
+    yield from found.items()
+
+
+def _there(path: bytes) -> bytes:
+    return b"./" + word(path) if path else b"."
+
+
+def _touch(second: int) -> bytes:
+    # The one way to say a time that every touch knows.
+    stamp = time.strftime("%Y%m%d%H%M.%S", time.gmtime(second))
+    return b"TZ=UTC0 touch -c -m -t " + stamp.encode()
+
+
+def _commands(command: bytes, words: Iterable[bytes], last: bytes = b"") -> Iterator[bytes]:
+    line = command
+    for word in words:
+        line += b" " + word
+        if len(line) > LONGEST:
+            yield line + last + b" || s=1"
+            line = command
+    if line is not command:
+        yield line + last + b" || s=1"

@@ -1,0 +1,93 @@
+"""The shell scripts that run on nodes: constant, but for what is fed to them.
+
+The node's user may have any login shell: so each is one line in single quotes without
+a backslash or an exclamation mark, and file names reach it over its standard input.
+"""
+
+import shlex
+
+STAGE = ".tinycloud-stage-"
+"""What the folders begin with that files are unpacked in, before each goes to its place.
+The name of the machine follows, since homes are shared, and the process that owns it."""
+
+PLACE = b"place"
+"""The member of an archive that says where the others go."""
+
+END = b"end"
+
+REFUSED = 97
+"""The exit status of a script that could not begin; what it printed says why."""
+
+_BEGIN = """
+cd || exit 1;
+exec 3<&0 </dev/null;
+IFS= read -r root <&3 && IFS= read -r mode <&3 && IFS= read -r count <&3 || exit 1;
+"""
+
+# Names come first; then standard input is a leash: if it ends before we said `bye`, all
+# of the session's process group is to end. `head` takes no more than it is told to, or
+# waits for more: nothing follows until `end` was printed.
+_NAMED = """
+( head -c "$count" <&3; exec >&-; IFS= read -r bye <&3 || kill -TERM 0 ) |
+{ %s; echo; echo end; }
+"""
+
+# GNU's stat and busybox's understand -c, that of BSD and macOS -f.
+_SURVEY = """
+new=old;
+if test -d "$root"; then :; else
+ new=new; mkdir -p "$root" && chmod "$mode" "$root" || exit {refused};
+fi;
+cd "$root" || exit {refused};
+for stage in "{stage}$(uname -n)"-*; do
+ if test -d "$stage"; then kill -0 "${{stage##*-}}" 2>/dev/null || rm -rf "./$stage"; fi;
+done;
+if stat -Lc %s / >/dev/null 2>&1; then how=-Lc what="%s %Y %f %d %Z %n";
+else how=-Lf what="%z %m %Xp %d %c %N"; fi;
+tar=notar; command -v tar >/dev/null 2>&1 && tar=tar;
+echo "tinycloud $new $tar $(date +%s)";
+""".format(stage=STAGE, refused=REFUSED) + _NAMED % 'xargs -0 stat "$how" "$what" 2>/dev/null'
+
+_HASHES = (
+    """
+cd "$root" || exit 1;
+if command -v sha256sum >/dev/null 2>&1; then sum=sha256sum; else sum="shasum -a 256"; fi;
+echo tinycloud;
+"""
+    + _NAMED % "xargs -0 $sum 2>/dev/null"
+)
+
+# The archive's last member is a script that puts the others in their places. Where the
+# archive is cut short, tar fails or there is no such script, and nothing is put anywhere.
+_UNPACK = """
+cd || exit 1;
+IFS= read -r root && cd "$root" || exit 1;
+stage="{stage}$(uname -n)-$$";
+trap "exit 1" HUP INT TERM PIPE;
+trap 'rm -rf "./$stage"' EXIT;
+mkdir -m 700 "$stage" && tar -xpof - -C "$stage" && /bin/sh "$stage/{place}" "$stage"
+""".format(stage=STAGE, place=PLACE.decode())
+
+
+def _line(script: str) -> str:
+    return f"exec /bin/sh -c {shlex.quote(' '.join(script.split()))}"
+
+
+SURVEY = _line(_BEGIN + _SURVEY)
+"""Makes `root` if need be; prints what it has of the files named, and what tools there are."""
+
+HASHES = _line(_BEGIN + _HASHES)
+"""Prints the SHA-256 of the files named."""
+
+UNPACK = _line(_UNPACK)
+"""Unpacks an archive and puts what is in it in place; leaves nothing else behind."""
+
+
+def words(root: bytes, mode: int, names: bytes) -> bytes:
+    """Return what `SURVEY` and `HASHES` have to be told."""
+    return b"%s\n%o\n%d\n" % (root, mode, len(names)) + names
+
+
+def word(path: bytes) -> bytes:
+    """Return a path as one word of a script for `sh`."""
+    return b"'" + path.replace(b"'", b"'\\''") + b"'"

@@ -1,0 +1,215 @@
+"""Write files to a node over SFTP: each beside its name, and then in its place."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+
+import asyncssh
+
+from ...fanout import fan_out, to_the_end
+from . import target
+from .progress import Tally
+from .sftp import write_block
+from .survey import Found, Survey
+from .tree import Changed, Entry, opened, shown
+from .windows import FILES_PER_NODE, REQUESTS_PER_FILE, Windows
+from .refusal import Refused
+from .words import explained
+
+PART = b".tinycloud-part-"
+"""What the names of unfinished files begin with."""
+
+PRIVATE = asyncssh.SFTPAttrs(permissions=0o600)
+
+CLEANUP = 2.0
+"""Seconds that a node has to remove what was cut short."""
+
+FULL = 1024 * 1024
+"""Bytes: a disk with less room than that is the reason why a file can't be written."""
+
+QUESTIONS = 32
+"""Questions about files under way at once."""
+
+
+class Uploads:
+    """Writes below one folder of one node."""
+
+    def __init__(
+        self,
+        client: asyncssh.SFTPClient,
+        connection: asyncssh.SSHClientConnection,
+        root: bytes,
+        *,
+        windows: Windows,
+        tally: Tally,
+    ) -> None:
+        self._client = client
+        self._connection = connection
+        self._root = root
+        self._windows = windows
+        self._tally = tally
+
+    async def write(self, entries: Iterable[Entry]) -> list[str]:
+        """Make folders and write files; return what went wrong with some of them."""
+        files = []
+        for entry in entries:
+            if entry.is_folder:
+                await self._make(self._path(entry), entry.mode)
+            else:
+                files.append(entry)
+        return await self._each(files, self._write, FILES_PER_NODE)
+
+    async def refresh(self, entries: Sequence[Entry]) -> list[str]:
+        """Give files, whose content is right, the right mode and time."""
+
+        async def refresh(entry: Entry) -> None:
+            await self._client.setstat(self._path(entry), attributes(entry))
+
+        return await self._each(entries, refresh, QUESTIONS)
+
+    async def make_root(self, mode: int) -> None:
+        """Make the folder, and those it is in, where they are missing."""
+        missing = []
+        path = self._root
+        while path and not await self._is_folder(path):
+            missing.append(path)
+            path = target.parent(path)
+        for path in reversed(missing):
+            await self._make(path, mode if path == self._root else 0o755)
+
+    async def survey(self, entries: Sequence[Entry]) -> Survey:
+        """Return what there is of these entries."""
+        found: dict[bytes, Found] = {}
+
+        async def look(entry: Entry) -> None:
+            with suppress(asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
+                attrs = await self._client.stat(self._path(entry))
+                found[entry.path] = Found(
+                    attrs.size or 0, attrs.mtime or 0, attrs.permissions or 0
+                )
+
+        for problem in await self._each(entries, look, QUESTIONS):
+            raise Refused(problem)
+        return Survey(has_tar=False, found=found)
+
+    def _path(self, entry: Entry) -> bytes:
+        return target.joined(self._root, entry.path)
+
+    async def _each(
+        self, entries: Sequence[Entry], work: Callable[[Entry], Awaitable[None]], limit: int
+    ) -> list[str]:
+        """Do something for each, so many at a time; return what went wrong with some."""
+        problems: list[str] = []
+        waiting = iter(entries)
+
+        async def some(_: int) -> None:
+            for entry in waiting:
+                try:
+                    with explained(f"can't write {shown(entry.path)}", self._connection):
+                        await work(entry)
+                except Refused as refusal:
+                    problems.append(str(refusal))
+
+        await fan_out(some, range(min(limit, len(entries))))
+        return problems
+
+    async def _is_folder(self, path: bytes) -> bool:
+        with explained(f"can't look at {shown(path)}", self._connection):
+            return await self._client.isdir(path)
+
+    async def _make(self, path: bytes, mode: int) -> None:
+        with explained(f"can't make the folder {shown(path)}", self._connection):
+            try:
+                await self._client.mkdir(path, asyncssh.SFTPAttrs(permissions=mode))
+            except asyncssh.SFTPError:
+                # Another node that shares this home may have been faster.
+                if not await self._client.isdir(path):
+                    raise
+
+    async def _write(self, entry: Entry) -> None:
+        """Write a file, which nobody sees under its name before it is whole."""
+        path = self._path(entry)
+        part = target.joined(target.parent(path), PART + secrets.token_hex(8).encode())
+        try:
+            await self._fill(entry, part)
+            await self._put_in_place(part, path)
+        except BaseException as error:
+            # The server may have nothing to say but that it failed; so ask, while it is so.
+            full = isinstance(error, asyncssh.SFTPFailure) and await self._is_full(part)
+            await to_the_end(self._discard(part))
+            if isinstance(error, Changed):
+                raise Refused(str(error)) from error
+            if full:
+                raise Refused(f"can't write {shown(entry.path)}: no space left") from error
+            raise
+        self._tally.arrived()
+
+    async def _fill(self, entry: Entry, part: bytes) -> None:
+        async with self._windows.files:
+            descriptor = await asyncio.to_thread(opened, entry)
+            try:
+                flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
+                async with await self._client.open(
+                    part, flags, PRIVATE, encoding=None, block_size=0
+                ) as file:
+                    await self._copy(entry, descriptor, file)
+                    _check_unchanged(entry, descriptor)
+                    await file.setstat(attributes(entry))
+            finally:
+                os.close(descriptor)
+
+    async def _copy(self, entry: Entry, descriptor: int, file: asyncssh.SFTPClientFile) -> None:
+        block = write_block(self._client)
+        offsets = iter(range(0, entry.size, block))
+        moved = 0
+
+        async def some(_: int) -> None:
+            nonlocal moved
+            for offset in offsets:
+                size = min(block, entry.size - offset)
+                async with self._windows.blocks:
+                    data = await asyncio.to_thread(os.pread, descriptor, size, offset)
+                    if len(data) < size:
+                        raise Changed(f"{shown(entry.source)} became shorter while it was sent")
+                    await file.write(data, offset)
+                moved += size
+                self._tally.moved(size)
+
+        try:
+            await fan_out(some, range(min(REQUESTS_PER_FILE, -(-entry.size // block))))
+        except BaseException:
+            self._tally.moved(-moved)
+            raise
+
+    async def _put_in_place(self, part: bytes, path: bytes) -> None:
+        try:
+            await self._client.posix_rename(part, path)
+        except asyncssh.SFTPOpUnsupported:
+            # A server that can't replace: for a moment there is nothing of that name.
+            with suppress(asyncssh.SFTPNoSuchFile):
+                await self._client.remove(path)
+            await self._client.rename(part, path)
+
+    async def _is_full(self, path: bytes) -> bool:
+        with suppress(asyncssh.SFTPError, ValueError):
+            found = await self._client.statvfs(path)
+            return found.bavail * found.bsize < FULL
+        return False
+
+    async def _discard(self, part: bytes) -> None:
+        with suppress(asyncssh.Error, OSError, ValueError):
+            async with asyncio.timeout(CLEANUP):
+                await self._client.remove(part)
+
+
+def attributes(entry: Entry) -> asyncssh.SFTPAttrs:
+    """Return what a node has to note of an entry beside its content."""
+    return asyncssh.SFTPAttrs(permissions=entry.mode, atime=entry.second, mtime=entry.second)
+
+
+def _check_unchanged(entry: Entry, descriptor: int) -> None:
+    found = os.fstat(descriptor)
+    if (found.st_size, found.st_mtime_ns) != (entry.size, entry.changed):
+        raise Changed(f"{shown(entry.source)} changed while it was sent: put it again")
