@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -20,8 +21,7 @@ async def destroyed_after(cloud: Cloud) -> AsyncIterator[Cloud]:
         yield cloud
     finally:
         await to_the_end(Cloud(cloud.groups, name=cloud.name).destroy())
-        state = Path(os.environ["TINYCLOUD_STATE_DIR"])
-        assert list(state.rglob("*")) == []
+        assert files() == []
         assert node_processes() == []
 
 
@@ -57,7 +57,13 @@ def kill(node: Node) -> None:
     process = process_of(node)
     process.send_signal(signal.SIGKILL)
     with suppress(psutil.NoSuchProcess):
-        process.wait(10)
+        while process.status() != psutil.STATUS_ZOMBIE:
+            time.sleep(0.01)
+
+
+def files(pattern: str = "*") -> list[str]:
+    """Return the names of all that is kept for this test."""
+    return [path.name for path in Path(os.environ["TINYCLOUD_STATE_DIR"]).rglob(pattern)]
 
 
 def node_processes() -> list[psutil.Process]:

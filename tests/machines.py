@@ -199,9 +199,9 @@ class Troubled(Driver):
 
     async def start(self, spec: GroupSpec) -> tuple[Node, ...]:
         await self.before("start", spec)
-        nodes = await self.inner.start(spec)
+        await self.inner.start(spec)
         await self.after("start", spec)
-        return nodes
+        return await self.inner.list(spec)
 
     async def stop(self, spec: GroupSpec) -> None:
         await self.before("stop", spec)

@@ -93,6 +93,10 @@ class OpenSSH:
         """The host's public key line."""
         return self.host.export_public_key().decode().strip()
 
+    def home(self, account: str) -> Path:
+        """Return the home folder of one of its accounts."""
+        return self._folder / "home" / account if self._apart else Path.home()
+
     def node(self, account: str | None = None) -> Node:
         """Return the server as a node, for one of its accounts; the first unless told."""
         name = self.accounts[0] if account is None else account
@@ -126,12 +130,16 @@ class OpenSSH:
     def stop(self) -> None:
         """End it with all that its sessions started."""
         self.send_signal(signal.SIGKILL)
-        for process in self.processes():
-            with suppress(psutil.NoSuchProcess):
-                process.kill()
+        self.clear()
         if self._process is not None:
             self._process.wait()
             self._process = None
+
+    def clear(self) -> None:
+        """End all that its sessions have started."""
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def send_signal(self, number: signal.Signals) -> None:
         """Signal every process of sshd itself, but not what runs in its sessions."""

@@ -92,16 +92,16 @@ def test_each_shell_session_goes_as_shown(
         assert agrees(command.shown, outcome.text, whole=whole), f"{command.text}\n{outcome.text}"
 
 
-def test_an_example_that_leaves_nodes_would_be_found(state: Path, tmp_path: Path) -> None:
+def test_an_example_that_leaves_nodes_would_be_found(state: Path, home: Path) -> None:
     """The check after each example sees a node while there is one, and none once it is gone."""
     lines = ("$ tinycloud launch left -n 0 --no-wait", "$ tinycloud destroy left")
     launch, destroy = (
         commands(Fence(page=README, line=1, language="console", text=line))[0] for line in lines
     )
     environment = environment_with_tinycloud()
-    assert play([launch], folder=tmp_path, environment=environment)[0].status == 0
+    assert play([launch], folder=home, environment=environment)[0].status == 0
     assert len(left_in(state)) == 1
-    assert play([destroy], folder=tmp_path, environment=environment)[0].status == 0
+    assert play([destroy], folder=home, environment=environment)[0].status == 0
     assert left_in(state) == []
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from .errors import InvalidInput
 
+_LITERAL = re.compile(r"\[(?P<address>[^\]]*:[^\]]*)\](?::(?P<port>.*))?", re.DOTALL)
 _NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_.])?")
 _IPV6 = re.compile(r"[0-9A-Fa-f:.]{2,45}(?:%[A-Za-z0-9._-]{1,32})?")
 _USER = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@\\+$-]{0,127}")
@@ -44,9 +45,8 @@ def parsed_host(text: str) -> Host:
 
 def _split(place: str) -> tuple[str, str | None]:
     """Return the address and, if there is one, the port in `place`."""
-    if place.startswith("["):
-        address, _, rest = place[1:].partition("]")
-        return address, rest[1:] if rest.startswith(":") else rest or None
+    if literal := _LITERAL.fullmatch(place):
+        return literal["address"], literal["port"]
     address, colon, port = place.partition(":")
     if ":" in port:  # an IPv6 address without brackets has no port
         return place, None

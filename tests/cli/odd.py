@@ -1,16 +1,24 @@
 """Drivers with odd manners, as others might offer them: local nodes, and one thing goes wrong."""
 
 import asyncio
-import sys
+import os
 from collections.abc import Collection
 from dataclasses import replace
+from pathlib import Path
 
 from tinycloud.drivers.local import Local
 from tinycloud.errors import MachineError, ProviderError, ResourcesRemain
 from tinycloud.group import GroupSpec
 from tinycloud.node import Node
 
-SECONDS = 3600.0
+
+async def hang() -> None:
+    """Tell that we have come so far, and go no further unless we are free to."""
+    if "ODD_FREE" in os.environ:
+        return
+    if told := os.environ.get("ODD_TELL"):
+        await asyncio.to_thread(Path(told).write_text, "here\n")  # a pipe: who listens may be late
+    await asyncio.sleep(3600)
 
 
 class Refusing(Local):
@@ -24,7 +32,7 @@ class Sticky(Local):
     """Can't destroy what it made."""
 
     async def destroy(self, spec: GroupSpec) -> None:
-        if "unstick" not in sys.argv:
+        if "ODD_FREE" not in os.environ:
             names = tuple(node.name for node in await self.list(spec))
             raise ResourcesRemain("stuck", cause="glue", fix="wait", remaining=names)
         await super().destroy(spec)
@@ -34,28 +42,20 @@ class Sticky(Local):
 
 
 class Slow(Local):
-    """Takes its time before each group of nodes starts."""
+    """Takes its time before the workers start."""
 
     async def start(self, spec: GroupSpec) -> tuple[Node, ...]:
-        await asyncio.sleep(SECONDS)
+        if spec.tag == "worker":
+            await hang()
         return await super().start(spec)
 
 
-class Late(Local):
-    """Takes its time when its nodes have started."""
-
-    async def start(self, spec: GroupSpec) -> tuple[Node, ...]:
-        await super().start(spec)
-        await asyncio.sleep(SECONDS)
-        return ()
-
-
-class Clinging(Late):
-    """Takes its time to destroy as well."""
+class Clinging(Local):
+    """Takes its time to destroy."""
 
     async def destroy(self, spec: GroupSpec) -> None:
-        if await self.list(spec):
-            await asyncio.sleep(SECONDS)
+        await hang()
+        await super().destroy(spec)
 
 
 class Deaf(Local):

@@ -4,18 +4,17 @@ import fcntl
 import os
 import re
 import select
-import signal
 import struct
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+import psutil
 import pyte
 
 PROGRAM = str(Path(sys.executable).with_name("tinycloud"))
@@ -187,18 +186,37 @@ def _facts(path: Path, content: bool) -> tuple[object, ...]:
     return (*facts, path.read_bytes()) if content and path.is_file() else facts
 
 
-def ended(pid: int) -> bool:
-    """Return whether a process is no more, waiting for it as long as is decent."""
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+def at_work_in(folder: Path) -> list[psutil.Process]:
+    """Return the processes that have their place in a folder, which need not exist any more."""
+    found = []
+    for process in psutil.process_iter():
         try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.02)
-    return False
+            if Path(process.cwd().removesuffix(" (deleted)")).is_relative_to(folder):
+                found.append(process)
+        except (psutil.Error, OSError):  # not ours, or gone already
+            continue
+    return found
 
 
-def interrupt(process: "subprocess.Popen[str]", number: int = signal.SIGINT) -> None:
-    """Send a signal to the program alone."""
-    os.kill(process.pid, number)
+class Gate:
+    """Two pipes between a test and a script: it tells that it has come there, and waits."""
+
+    def __init__(self, folder: Path) -> None:
+        self._here, self._go = folder / "here", folder / "go"
+        for pipe in (self._here, self._go):
+            os.mkfifo(pipe)
+
+    @property
+    def script(self) -> str:
+        """The shell command that passes the gate."""
+        return f"echo $TINYCLOUD_NODE > '{self._here}'; read word < '{self._go}'"
+
+    def reached(self, count: int = 1) -> None:
+        """Wait until so many scripts have come to the gate."""
+        told = ""
+        while told.count("\n") < count:
+            told += self._here.read_text()
+
+    def open(self) -> None:
+        """Let through who waits."""
+        self._go.write_text("go\n" * 10)

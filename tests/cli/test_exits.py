@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -215,18 +214,24 @@ def test_limits_of_this_machine_are_7(tmp_path: Path, state: Path, limit: str, f
 
 
 @pytest.mark.usefixtures("odd")
-def test_what_remains_is_8_and_the_remedy_removes_it(cli: Cli, state: Path) -> None:
+def test_what_remains_is_8_and_the_remedy_removes_it(
+    cli: Cli, state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A cluster that can't be destroyed is named, stays known, and goes when the driver can."""
     assert cli("launch", "voltron", "-n", "1", "--driver", "sticky").code == 0
     stuck = cli("destroy", "voltron")
     assert stuck.refused(8) == "tinycloud destroy voltron"
     assert "still there: master-0, worker-0" in stuck.err
     assert cli("list", "voltron").code == 0
-    _unstick(state)
+    monkeypatch.setenv("ODD_FREE", "1")
+    assert cli("destroy", "voltron").code == 0
+    assert not state.exists()
 
 
 @pytest.mark.usefixtures("odd")
-def test_a_failed_launch_that_leaves_something_is_8(cli: Cli, state: Path, tmp_path: Path) -> None:
+def test_a_failed_launch_that_leaves_something_is_8(
+    cli: Cli, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """If what a failed launch created can't be destroyed, the user is told what and how."""
     setup = tmp_path / "setup"
     setup.write_text("[ $TINYCLOUD_NODE != worker-0 ]\n")
@@ -235,14 +240,9 @@ def test_a_failed_launch_that_leaves_something_is_8(cli: Cli, state: Path, tmp_p
     assert failed.lines[-1] == "fix: tinycloud destroy voltron"
     assert failed.lines[-2].startswith("error: still there: ")
     assert "the setup script failed on worker-0" in failed.err
-    _unstick(state)
-
-
-def _unstick(state: Path) -> None:
-    """Destroy what the sticky driver holds, as it does once it is asked nicely."""
-    code = "import sys; from tinycloud.cli import main; sys.exit(main(['destroy', 'voltron']))"
-    done = subprocess.run([sys.executable, "-c", code, "unstick"], check=False)
-    assert (done.returncode, state.exists()) == (0, False)
+    monkeypatch.setenv("ODD_FREE", "1")
+    assert cli("destroy", "voltron").code == 0
+    assert not state.exists()
 
 
 def test_our_own_bug_is_70(cli: Cli, voltron: Path, monkeypatch: pytest.MonkeyPatch) -> None:

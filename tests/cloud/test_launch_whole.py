@@ -1,10 +1,9 @@
 """Launch makes a cluster whole, after anything, and touches nothing that is fine."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
-from clusters import destroyed_after, ids, kill, launched, local, process_of
+from clusters import destroyed_after, files, ids, kill, launched, local, process_of
 from machines import Memory, Provider
 
 from tinycloud import Cloud, ClusterBusy, ClusterExists, Group, InvalidInput, Stage, Status, Step
@@ -112,14 +111,14 @@ async def test_start_brings_back_what_is_there_and_makes_what_is_missing() -> No
         assert {node.status for node in nodes} == {Status.RUNNING}
 
 
-async def test_without_waiting_nodes_are_started_and_not_spoken_to(state: Path) -> None:
+async def test_without_waiting_nodes_are_started_and_not_spoken_to() -> None:
     """With wait=False launch returns once nodes are on their way, before any SSH."""
     steps: list[Step] = []
     async with destroyed_after(local(1)) as cloud:
         nodes = await cloud.launch(wait=False, report=steps.append)
         assert len(nodes["worker"]) == 1
         assert steps == []
-        assert not list(state.rglob("pins/*"))
+        assert files("pins") == []
 
 
 async def test_each_node_is_reported_on_its_way() -> None:
@@ -175,11 +174,11 @@ async def test_time_to_live_and_keys_reach_the_driver() -> None:
 
 
 @pytest.mark.parametrize("minimum", [-1, -5])
-async def test_a_minimum_below_zero_makes_no_sense(minimum: int, state: Path) -> None:
+async def test_a_minimum_below_zero_makes_no_sense(minimum: int) -> None:
     """It is refused before anything is touched."""
     with pytest.raises(InvalidInput, match="minimum"):
         await local(1).launch(minimum=minimum)
-    assert not state.exists()
+    assert files() == []
 
 
 def test_a_cluster_needs_groups_of_different_names() -> None:

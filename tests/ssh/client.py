@@ -59,18 +59,24 @@ def connections(server: OpenSSH) -> Connections:
 class Run:
     """A command that runs, or ran."""
 
-    stdout: bytes = b""
-    stderr: bytes = b""
+    pieces: dict[str, list[bytes]] = field(default_factory=lambda: {"stdout": [], "stderr": []})
     begun: asyncio.Event = field(default_factory=asyncio.Event)
     ending: Ending | None = None
 
     async def emit(self, stream: str, data: bytes) -> None:
         """Keep a piece of output."""
-        if stream == "stdout":
-            self.stdout += data
-        else:
-            self.stderr += data
+        self.pieces[stream].append(data)
         self.begun.set()
+
+    @property
+    def stdout(self) -> bytes:
+        """What it has printed so far."""
+        return b"".join(self.pieces["stdout"])
+
+    @property
+    def stderr(self) -> bytes:
+        """What it has complained of so far."""
+        return b"".join(self.pieces["stderr"])
 
     @property
     def state(self) -> State:

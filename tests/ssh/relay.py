@@ -23,6 +23,11 @@ class Listener:
         for writer in self.writers:
             writer.transport.abort()
 
+    def freeze(self) -> None:
+        """Let nothing through any more of what those who are connected send."""
+        for writer in self.writers:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]  # it is a socket's
+
 
 @asynccontextmanager
 async def listening(talk: Talk) -> AsyncIterator[Listener]:

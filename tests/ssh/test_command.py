@@ -5,6 +5,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import asyncssh
 import psutil
@@ -13,6 +14,7 @@ from openssh import OpenSSH, openssh
 
 from tinycloud.node import Node, Status
 from tinycloud.result import State
+from tinycloud.ssh import session
 from tinycloud.ssh.connect import connect
 from tinycloud.ssh.leash import checked_command
 
@@ -22,18 +24,18 @@ from .relay import listening, relay
 MB = 1024 * 1024
 
 
-async def test_ok(sshd: OpenSSH) -> None:
+async def test_ok(server: OpenSSH) -> None:
     """A command that exits with 0 is ok; both streams come as bytes, kept apart."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         ran = await run(link, r"printf 'out\377\0'; printf 'err\376' >&2")
     assert (ran.state, ran.stdout, ran.stderr) == (State.OK, b"out\xff\0", b"err\xfe")
     assert ran.ending is not None
     assert (ran.ending.exit_status, ran.ending.error) == (0, None)
 
 
-async def test_failed(sshd: OpenSSH) -> None:
+async def test_failed(server: OpenSSH) -> None:
     """A command that exits with anything else has failed, and says with what."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         endings = [(await run(link, f"exit {code}")).ending for code in (1, 3, 255)]
     assert [ending and ending.exit_status for ending in endings] == [1, 3, 255]
     assert all(ending and ending.state is State.FAILED for ending in endings)
@@ -45,9 +47,9 @@ async def test_failed(sshd: OpenSSH) -> None:
     ("number", "name"),
     [(signal.SIGKILL, "KILL"), (signal.SIGTERM, "TERM"), (signal.SIGSEGV, "SEGV")],
 )
-async def test_signalled(sshd: OpenSSH, number: int, name: str) -> None:
+async def test_signalled(server: OpenSSH, number: int, name: str) -> None:
     """A command that a signal ended has no exit status, but the signal's name."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         ran = await run(link, f"kill -{int(number)} $$; sleep 9")
     assert ran.ending is not None
     assert (ran.state, ran.ending.signal) == (State.SIGNALLED, name)
@@ -55,59 +57,50 @@ async def test_signalled(sshd: OpenSSH, number: int, name: str) -> None:
     assert ran.error == f"killed by SIG{name}"
 
 
-async def test_signal_without_a_name(sshd: OpenSSH) -> None:
+async def test_signal_without_a_name(server: OpenSSH) -> None:
     """A signal that SSH has no name for counts as one all the same."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         ran = await run(link, f"kill -{int(signal.SIGXCPU)} $$; sleep 9")
     assert (ran.state, ran.error) == (State.SIGNALLED, "killed by a signal")
 
 
-async def test_program_killed(sshd: OpenSSH) -> None:
+async def test_program_killed(server: OpenSSH) -> None:
     """A program that is the whole command is seen to be killed, as over plain ssh."""
-    async with connected(sshd) as link, running(link, "echo on; exec sleep 1000") as (_, task):
-        (victim,) = [p for p in sshd.processes() if p.cmdline() == ["sleep", "1000"]]
+    async with connected(server) as link, running(link, "echo on; exec sleep 1000") as (_, task):
+        (victim,) = [p for p in server.processes() if p.cmdline() == ["sleep", "1000"]]
         victim.kill()
         assert (await task).signal == "KILL"
 
 
-async def test_timeout(sshd: OpenSSH) -> None:
+async def test_timeout(server: OpenSSH) -> None:
     """A command that takes too long is ended in time; what it had printed is kept."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         begun = time.monotonic()
         ran = await run(link, "echo before; sleep 1000; echo after", timeout=0.5)
         assert time.monotonic() - begun < 3
-        await until(lambda: not sshd.running(), 5)
+        await until(lambda: not server.running(), 5)
     assert (ran.state, ran.stdout) == (State.TIMEOUT, b"before\n")
     assert ran.error == "timed out after 0.5 s"
 
 
-async def test_timeout_unconfirmed(sshd: OpenSSH) -> None:
+async def test_timeout_unconfirmed(server: OpenSSH, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a node does not confirm that a command has ended, that is said."""
+    monkeypatch.setattr(session, "GRACE", 0)
     async with (
-        listening(relay(sshd.port)) as wire,
-        connected(sshd, node=via(sshd, wire.port)) as link,
+        listening(relay(server.port)) as wire,
+        connected(server, node=via(server, wire.port)) as link,
     ):
-        async with running(link, "echo on; sleep 1000") as (_, task):
-            task.cancel()
-        sleeping = asyncio.ensure_future(
-            run(link, "trap '' TERM; echo on; sleep 1000", timeout=0.5)
-        )
-        ran = await sleeping
+        running = asyncio.ensure_future(run(link, "echo on; sleep 1000", timeout=1))
+        await until(lambda: bool(server.running()))
+        wire.freeze()
+        ran = await running
     assert ran.state is State.TIMEOUT
+    assert ran.error == "timed out after 1 s, and may still be running: it did not confirm its end"
 
 
-def via(server: OpenSSH, port: int) -> Node:
+def via(server: OpenSSH, port: int, account: str | None = None) -> Node:
     """Return the server as a node behind a wire."""
-    return Node(
-        tag="worker",
-        index=0,
-        id=f"wire-{port}",
-        status=Status.RUNNING,
-        address="127.0.0.1",
-        port=port,
-        username=server.accounts[0],
-        host_key=server.host_key,
-    )
+    return replace(server.node(account), id=f"wire-{port}", port=port)
 
 
 async def test_lost(program: Callable[[str], str]) -> None:
@@ -127,11 +120,11 @@ async def test_lost(program: Callable[[str], str]) -> None:
             await until(lambda: not server.running(), 5)
 
 
-async def test_cut(sshd: OpenSSH) -> None:
+async def test_cut(server: OpenSSH) -> None:
     """When the network fails the command is lost."""
     async with (
-        listening(relay(sshd.port)) as wire,
-        connected(sshd, node=via(sshd, wire.port)) as link,
+        listening(relay(server.port)) as wire,
+        connected(server, node=via(server, wire.port)) as link,
     ):
         async with running(link, "echo before; sleep 1000") as (ran, task):
             wire.cut()
@@ -176,53 +169,51 @@ async def test_no_exit_status() -> None:
     assert "without an exit status" in ran.error
 
 
-async def test_stderr_only(sshd: OpenSSH) -> None:
+async def test_stderr_only(server: OpenSSH) -> None:
     """8 MB on stderr with nothing on stdout come through."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         ran = await run(link, f"head -c {8 * MB} /dev/zero >&2", timeout=30)
     assert (ran.state, len(ran.stderr), ran.stdout) == (State.OK, 8 * MB, b"")
 
 
-async def test_no_stdin(sshd: OpenSSH) -> None:
+async def test_no_stdin(server: OpenSSH) -> None:
     """A command that reads its standard input finds it empty, and no descriptor of ours."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         ran = await run(link, "cat; ls -l /proc/$$/fd | grep -c -e socket -e pipe", timeout=5)
     assert (ran.state, ran.stdout) == (State.OK, b"2\n")
 
 
-async def test_background(sshd: OpenSSH) -> None:
+async def test_background(server: OpenSSH) -> None:
     """A command's exit ends the wait, though something that it left holds its output open."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         begun = time.monotonic()
         ran = await run(link, "echo out; sleep 9 & exit 3")
         assert time.monotonic() - begun < 2
         assert ran.stdout == b"out\n"
         assert ran.ending is not None
         assert ran.ending.exit_status == 3
-        assert len(sshd.running()) == 1
-    for process in sshd.processes():
-        process.kill()
+        assert len(server.running()) == 1
 
 
-async def test_wait(sshd: OpenSSH) -> None:
+async def test_wait(server: OpenSSH) -> None:
     """A shell that waits for all its children waits for its own, not for ours."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         ran = await run(link, "sleep 0.1 & wait; jobs; echo $!", timeout=5)
     assert ran.state is State.OK
     assert ran.stdout.strip().isdigit()
 
 
-async def test_many_at_once(sshd: OpenSSH) -> None:
+async def test_many_at_once(server: OpenSSH) -> None:
     """13 commands at once on one connection all end well, though sshd takes 10 sessions."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         ran = await asyncio.gather(*(run(link, f"sleep 0.3; echo {n}") for n in range(13)))
     assert [one.stdout for one in ran] == [b"%d\n" % n for n in range(13)]
     assert {one.state for one in ran} == {State.OK}
 
 
-async def test_many_in_a_row(sshd: OpenSSH) -> None:
+async def test_many_in_a_row(server: OpenSSH) -> None:
     """200 commands that end at once don't overrun sshd, which frees a session a little later."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         ran = await asyncio.gather(*(run(link, "exit 0") for _ in range(200)))
     assert {(one.state, one.error) for one in ran} == {(State.OK, "")}
 
@@ -244,30 +235,30 @@ async def test_no_session(program: Callable[[str], str]) -> None:
     assert ran.error.startswith("not started: ")
 
 
-async def test_long_command(sshd: OpenSSH) -> None:
+async def test_long_command(server: OpenSSH) -> None:
     """A command of 100 KB arrives whole."""
     text = "0123456789" * 10_000
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         ran = await run(link, checked_command(f"echo {text}"))
     assert ran.stdout.decode().strip() == text
 
 
-async def test_odd_bytes(sshd: OpenSSH) -> None:
+async def test_odd_bytes(server: OpenSSH) -> None:
     """A command that came from a command line with bytes that are not UTF-8 arrives as it was."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         ran = await run(link, checked_command(os.fsdecode(b"printf %s caf\xe9")))
     assert ran.stdout == b"caf\xe9"
 
 
-async def test_variables(sshd: OpenSSH) -> None:
+async def test_variables(server: OpenSSH) -> None:
     """Variables reach the command as they are, although sshd takes none over SSH."""
     value = "a 'b' \"c\" $d `e` \\f !g\n*"
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         ran = await run(link, 'printf %s "$ONE|$TWO"', variables={"ONE": value, "TWO": ""})
     assert ran.stdout.decode() == f"{value}|"
 
 
-async def test_slow_reader(sshd: OpenSSH) -> None:
+async def test_slow_reader(server: OpenSSH) -> None:
     """200 MB come through a reader that lags behind, whole, and are never all in memory."""
     process = psutil.Process()
     size, first, most, got = 200 * MB, 0, 0, 0
@@ -280,7 +271,7 @@ async def test_slow_reader(sshd: OpenSSH) -> None:
         got += len(data)
         most = max(most, process.memory_info().rss)
 
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         before = process.memory_info().rss
         ending = await link.run(f"head -c {size} /dev/zero", emit=read, variables={}, timeout=90)
     assert (ending.state, got) == (State.OK, size)
@@ -288,21 +279,21 @@ async def test_slow_reader(sshd: OpenSSH) -> None:
     assert most - before < 40 * MB
 
 
-async def test_reader_fails(sshd: OpenSSH) -> None:
+async def test_reader_fails(server: OpenSSH) -> None:
     """When the reader of its output fails the command is ended, and the failure is raised."""
 
     async def read(stream: str, data: bytes) -> None:
         raise BrokenPipeError
 
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         with pytest.raises(BrokenPipeError):
             await link.run("echo on; sleep 1000", emit=read, variables={})
-        await until(lambda: not sshd.running(), 5)
+        await until(lambda: not server.running(), 5)
 
 
-async def test_cancelled_while_opening(sshd: OpenSSH) -> None:
+async def test_cancelled_while_opening(server: OpenSSH) -> None:
     """A command that is cancelled before the node has confirmed its start does not go on."""
-    async with connected(sshd) as link:
+    async with connected(server) as link:
         for steps in range(12):
             task = asyncio.ensure_future(link.run("sleep 1000", emit=Run().emit, variables={}))
             for _ in range(steps):
@@ -311,4 +302,4 @@ async def test_cancelled_while_opening(sshd: OpenSSH) -> None:
             with pytest.raises(asyncio.CancelledError):
                 await task
         assert (await run(link, "echo on")).stdout == b"on\n"
-        await until(lambda: not sshd.running(), 5)
+        await until(lambda: not server.running(), 5)

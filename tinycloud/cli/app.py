@@ -9,12 +9,23 @@ import typer
 from ..errors import InvalidInput, TinycloudError
 from ..fanout import to_the_end
 from ..node import Node
+from ..nodeset import indices
 from ..store import ClusterFolder, Record, known_clusters
-from . import exits, exporting, forwarding, interrupt, json_text, launching, planning, table
+from . import (
+    exits,
+    exporting,
+    forwarding,
+    hosts,
+    interrupt,
+    json_text,
+    launching,
+    planning,
+    table,
+    transferring,
+)
 from .clusters import check_known, known
 from .executing import Request, command_text
 from .executing import execute as execute_on
-from .nodeset import indices
 from .options import (
     AsJson,
     Authorize,
@@ -91,6 +102,12 @@ def launch(
     size: Size = None,
     port: Ports = None,
     region: Region = None,
+    host: hosts.HostSets = None,
+    user: hosts.User = None,
+    known_hosts: hosts.KnownHosts = None,
+    accept_new: hosts.AcceptNew = False,
+    via: hosts.Via = None,
+    keyfile: KeyFile = None,
     authorize: Authorize = None,
     setup: Setup = None,
     dry: Dry = False,
@@ -108,6 +125,7 @@ def launch(
         "size": size,
         "ports": tuple(port) if port else None,
         "region": region,
+        **hosts.options(host, user, known_hosts),
     }
     cloud = ordered(
         Order(
@@ -117,13 +135,15 @@ def launch(
             options={option: value for option, value in given.items() if value is not None},
             authorize=public_keys(authorize or []),
             setup=setup_script(setup),
+            via=via,
+            keyfile=keyfile,
         )
     )
     if dry:
         found = interrupt.run(planning.changes(cloud, exists=name is not None))
         planning.show(cloud, found, as_json=as_json)
         return
-    nodes = launching.launch(cloud, wait=not no_wait, minimum=minimum)
+    nodes = launching.launch(cloud, wait=not no_wait, minimum=minimum, accept_new=accept_new)
     launching.say_surplus(cloud, nodes)
     _show_nodes(nodes, as_json=as_json)
 
@@ -252,6 +272,40 @@ def _say_ending() -> None:
 
 
 @app.command()
+def put(
+    name: Name,
+    words: transferring.PutWords,
+    keyfile: KeyFile = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put files and folders on all nodes at once, or on some."""
+    cloud = known(name, to_connect=True)
+    request = transferring.request(
+        words, cloud, transferring.PUT, keyfile=keyfile, limit=limit, as_json=as_json
+    )
+    work = transferring.put(cloud, request)
+    raise typer.Exit(interrupt.run(work, first=transferring.say_ending))
+
+
+@app.command()
+def get(
+    name: Name,
+    words: transferring.GetWords,
+    keyfile: KeyFile = None,
+    limit: Limit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Get a file or a folder from all nodes at once, or from some."""
+    cloud = known(name, to_connect=True)
+    request = transferring.request(
+        words, cloud, transferring.GET, keyfile=keyfile, limit=limit, as_json=as_json
+    )
+    work = transferring.get(cloud, request)
+    raise typer.Exit(interrupt.run(work, first=transferring.say_ending))
+
+
+@app.command()
 def start(name: Name) -> None:
     """Start the nodes that are stopped, make the missing."""
     nodes = launching.start(known(name, to_connect=True))
@@ -261,8 +315,9 @@ def start(name: Name) -> None:
 @app.command()
 def stop(name: Name) -> None:
     """Stop all nodes; they keep disk and identity."""
-    nodes = interrupt.run(known(name).stop())
-    note(are(len(nodes), name, "stopped"))
+    cloud = known(name)
+    nodes = interrupt.run(cloud.stop())
+    note(are(len(nodes), name, hosts.word(cloud, "stopped")))
 
 
 @app.command()
@@ -275,7 +330,7 @@ def destroy(name: Name) -> None:
         cloud.destroy(),
         second=lambda: error("left at once", "nodes may remain", f"tinycloud destroy {name}"),
     )
-    note(are(len(results), name, "destroyed"))
+    note(are(len(results), name, hosts.word(cloud, "destroyed")))
 
 
 @app.command()

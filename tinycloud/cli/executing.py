@@ -12,10 +12,10 @@ from typing import Protocol
 from ..cloud import Cloud
 from ..errors import InvalidInput
 from ..node import Node
+from ..nodeset import folded
 from ..result import Output, Result, Results, State
 from . import exits, json_text
 from .lines import Labelled
-from .nodeset import folded
 from .say import counted, error, note
 
 # What helps, for the worst that happened: the first of these that did.

@@ -3,20 +3,24 @@
 from ..cloud import Cloud
 from ..errors import LaunchFailed, ResourcesRemain
 from ..node import Node
+from ..nodeset import folded
 from ..store import ClusterFolder
 from . import interrupt
-from .nodeset import folded
 from .progress import STAGES, Watch
 from .say import error, note, tinycloud_error
 
 
-def launch(cloud: Cloud, *, wait: bool = True, minimum: int | None = None) -> tuple[Node, ...]:
+def launch(
+    cloud: Cloud, *, wait: bool = True, minimum: int | None = None, accept_new: bool = False
+) -> tuple[Node, ...]:
     """Launch the cluster and show how that goes; return its nodes."""
     existed = ClusterFolder(cloud.name).record() is not None
     watch = Watch(cloud, STAGES if wait else ())
 
     async def work() -> tuple[Node, ...]:
-        groups = await cloud.launch(wait, minimum=minimum, report=watch.report)
+        groups = await cloud.launch(
+            wait, minimum=minimum, report=watch.report, accept_new=accept_new
+        )
         return tuple(node for nodes in groups.values() for node in nodes)
 
     def first() -> None:
@@ -72,4 +76,4 @@ def say_surplus(cloud: Cloud, nodes: tuple[Node, ...]) -> None:
     sizes = {group.tag: group.count for group in cloud.groups}
     surplus = [node.name for node in nodes if node.index >= sizes[node.tag]]
     if surplus:
-        note(f"{folded(surplus)} exist beyond the number asked for, and stay")
+        note(f"more than asked for, and kept: {folded(surplus)}")

@@ -4,7 +4,7 @@ import os
 import sys
 import unicodedata
 from collections.abc import Iterator
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from ..node import Node
 from ..result import Output, Result
@@ -74,7 +74,7 @@ class Lines:
     def _rows(self, node: Node, line: bytes) -> bytes:
         """Return a line as a terminal may show it, in rows that fit its width."""
         label, indent = f"{node.name}:", " " * (len(node.name) + 2)
-        room = max(NARROWEST, _columns(self._file.fileno()) - len(indent))
+        room = max(NARROWEST, _width(self._file) - len(indent))
         text = printable(line.decode(errors="backslashreplace")).expandtabs()
         rows = f"\n{indent}".join(cut(text, room))
         if self._colours:
@@ -103,10 +103,11 @@ def columns(character: str) -> int:
     return 2 if wide else 1
 
 
-def _columns(descriptor: int) -> int:
+def _width(file: BinaryIO) -> int:
+    """Return the columns of a terminal; it may have none, or have gone."""
     try:
-        return os.get_terminal_size(descriptor).columns or 80
-    except OSError:  # the terminal has just gone
+        return os.get_terminal_size(file.fileno()).columns or 80
+    except OSError:
         return 80
 
 

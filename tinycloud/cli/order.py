@@ -11,11 +11,18 @@ from ..errors import InvalidInput
 from ..store import ClusterFolder, Record
 from ..store.openssh import check_public_key
 from ..store.record import LARGEST
+from . import hosts
 from .clusters import DEFAULT_DRIVER, MASTER, WORKER, drivers_of
 from .say import note
 
 EXAMPLE = "example"
 """What a cluster is called in a plan without a name."""
+
+# Options that only one driver has a use for, so that it need not be named.
+_TELLING = {
+    "key": ("aws", "since -k names an EC2 key pair"),
+    hosts.ADDRESSES: ("hosts", "since --host names machines that exist"),
+}
 
 FILE_LIMIT = 1 << 20
 """Bytes that a file given to a launch may have."""
@@ -31,6 +38,8 @@ class Order:
     options: Mapping[str, object] = field(default_factory=dict)
     authorize: tuple[str, ...] = ()
     setup: str | None = None
+    via: str | None = None
+    keyfile: Path | None = None
 
 
 def ordered(order: Order) -> Cloud:
@@ -40,8 +49,18 @@ def ordered(order: Order) -> Cloud:
     if order.workers is not None:
         sizes[WORKER] = _checked(order.workers)
     drivers = _drivers(order, record, sizes)
-    groups = [Group(tag, size, drivers[tag], setup=order.setup) for tag, size in sizes.items()]
-    return Cloud(groups, name=order.name or EXAMPLE, authorize=order.authorize)
+    if order.workers is None and hosts.ADDRESSES in order.options and WORKER in sizes:
+        others = sum(size for tag, size in sizes.items() if tag != WORKER)
+        sizes[WORKER] = hosts.left_over(drivers[WORKER], others)
+    ways = {g.tag: order.via or g.via for g in record.groups} if record else {}
+    groups = [
+        Group(tag, size, drivers[tag], setup=order.setup, via=ways.get(tag, order.via))
+        for tag, size in sizes.items()
+    ]
+    name = order.name or EXAMPLE
+    cloud = Cloud(groups, name=name, authorize=order.authorize, keyfile=order.keyfile)
+    hosts.check_use(cloud, order.authorize, order.keyfile)
+    return cloud
 
 
 def _record(name: str | None) -> Record | None:
@@ -67,6 +86,7 @@ def _drivers(order: Order, record: Record | None, tags: Iterable[str]) -> dict[s
         return {tag: found.get(tag, found[first.tag]) for tag in tags}
     name, options, reason = choose_driver(record, order.driver, order.options)
     note(f"driver: {name} ({reason})")
+    hosts.check(name, options)
     return dict.fromkeys(tags, make(name, options))
 
 
@@ -74,14 +94,14 @@ def choose_driver(
     record: Record | None, driver: str | None, options: Mapping[str, object]
 ) -> tuple[str, dict[str, object], str]:
     """Return the name and the options of the driver to launch with, and why it is that one."""
-    name = "aws" if driver is None and "key" in options else driver
+    name = driver or next((d for option, (d, _) in _TELLING.items() if option in options), None)
     recorded = record.groups[0] if record and record.groups else None
     if recorded is not None and name in (None, recorded.driver):
         return recorded.driver, {**recorded.options, **options}, "as it was launched before"
     if name is None:
         return DEFAULT_DRIVER, dict(options), "the default: neither --driver nor -k was given"
-    reason = "as --driver says" if driver else "since -k names an EC2 key pair"
-    return name, dict(options), reason
+    reason = next((why for option, (d, why) in _TELLING.items() if option in options), "")
+    return name, dict(options), "as --driver says" if driver else reason
 
 
 def public_keys(files: Iterable[Path]) -> tuple[str, ...]:

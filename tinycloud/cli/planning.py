@@ -3,8 +3,8 @@
 from ..cloud import Cloud
 from ..cloud.plan import Change, change
 from ..node import node_name
+from ..nodeset import folded
 from . import json_text, table
-from .nodeset import folded
 from .say import answer
 
 

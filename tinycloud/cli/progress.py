@@ -8,7 +8,8 @@ from typing import Protocol, Self
 
 from ..cloud import Cloud, Stage, Step
 from ..node import node_name
-from .nodeset import folded
+from ..nodeset import folded
+from .hosts import word
 from .say import MANNER, note
 
 STAGES = (Stage.STARTED, Stage.CONNECTED, Stage.READY)
@@ -36,6 +37,7 @@ class Watch:
         ]
         self._at: dict[str, set[str]] = {stage: set() for stage in Stage}
         self._stages = stages
+        self._word = word(cloud, "destroyed")
         self._face = _face(stages, len(self._names), self._remark)
 
     @property
@@ -50,7 +52,7 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self.stop()
         if removed := self._at[Stage.REMOVED]:
-            note(f"destroyed again: {folded(sorted(removed))}")
+            note(f"{self._word} again: {folded(sorted(removed))}")
 
     def stop(self) -> None:
         """Show no more."""

@@ -15,6 +15,9 @@ from ..fanout import fan_out, stream_out, to_the_end
 from ..group import checked_name
 from ..node import Node, Status
 from ..result import Output, Result, Results, State
+from ..ssh.connection import Transfer
+from ..ssh.files.progress import Report as TransferReport
+from ..ssh.files.progress import ignore as ignore_progress
 from ..ssh.leash import checked_command
 from ..store import ClusterFolder, Record
 from . import plan
@@ -30,6 +33,7 @@ from .keyfile import read_key_file
 from .launch import Launch
 from .session import Session
 from .step import Report, ignore
+from .transfer import Local, Moving, getting, putting
 
 LAUNCH_TIMEOUT = 600.0
 """Seconds that a launch may take until every node has answered."""
@@ -412,3 +416,72 @@ class Cloud:
             connection = await session.connections.get(node, key or self._own_key())
             async with tunnel(connection, self.name, listen=here, to=to) as address:
                 yield address
+
+    async def put(
+        self,
+        local: Local | Iterable[Local],
+        remote: str,
+        *,
+        tag: str | None = None,
+        index: int | Collection[int] | None = None,
+        keyfile: str | Path | None = None,
+        limit: int | None = None,
+        report: TransferReport = ignore_progress,
+    ) -> Results:
+        """Put files and folders on all nodes at once, or on those chosen; return the results.
+
+        If `remote` ends in `/` it is a folder, into which each of `local` goes; otherwise
+        it is the name that a single one gets. It begins at home unless it begins with
+        `/`. What is missing on the way there is made, links in `local` are followed, and
+        what a node has already is not sent. No name ever holds half a file.
+
+        Never raises because a node failed. `report` is told of progress; for the rest
+        see `execute`. Raises `InvalidInput` if anything in `local` can't be sent.
+        """
+        async with putting(local, remote, report) as transfer:
+            return await self._transfer(transfer, tag, index, keyfile, limit, report)
+
+    async def get(
+        self,
+        remote: str,
+        local: Local,
+        *,
+        tag: str | None = None,
+        index: int | Collection[int] | None = None,
+        keyfile: str | Path | None = None,
+        limit: int | None = None,
+        report: TransferReport = ignore_progress,
+    ) -> Results:
+        """Get a file or a folder from all nodes at once, or from those chosen.
+
+        What `worker-3` has comes to be in `local/worker-3`, under the same name. Nodes
+        are trusted with nothing but content: whatever one sends, nothing outside of its
+        folder is touched, no link is made or followed, and what is neither a file nor a
+        folder is passed over. What is here already is not fetched.
+
+        Returns results as `put` does. Raises `InvalidInput` if `local` can't be used, and
+        `MachineError` if there is no room here.
+        """
+        async with getting(remote, local) as transfer:
+            return await self._transfer(transfer, tag, index, keyfile, limit, report)
+
+    async def _transfer(
+        self,
+        transfer: Transfer,
+        tag: str | None,
+        index: int | Collection[int] | None,
+        keyfile: str | Path | None,
+        limit: int | None,
+        report: TransferReport,
+    ) -> Results:
+        key = None if keyfile is None else read_key_file(Path(keyfile))
+        async with self._session() as session:
+            nodes = await self._inventory.chosen(tag, index)
+            moving = Moving(
+                cluster=self.name,
+                connections=session.connections,
+                key=key or self._own_key(),
+                transfer=transfer,
+                report=report,
+            )
+            return Results(await fan_out(moving.on, nodes, limit=limit))

@@ -58,7 +58,8 @@ def bastion(host: Host, *, username: str) -> Bastion:
 
 def behind(node: Node, hop: Hop, error: TinycloudError) -> TinycloudError:
     """Return what the failure of its bastion means for a node."""
-    what, cause = f"can't reach {node.name} via {hop.bastion.name}", str(error)
+    what = f"can't reach {node.name} via {hop.bastion.name}"
+    cause = str(error).replace(hop.bastion.name, "that bastion")
     if isinstance(error, Untrusted):
         return Untrusted(what, cause=cause, fix=error.fix)
     return Unreachable(what, cause=cause, fix=error.fix)

@@ -3,10 +3,11 @@
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..node import Node
 from ..result import State
+from .files.progress import Report, Tally
 
 Emit = Callable[[str, bytes], Awaitable[None]]
 """Takes a piece of output: `stdout` or `stderr`, and the bytes. Waiting in it slows the node."""
@@ -23,6 +24,13 @@ class Ending:
     exit_status: int | None = None
     signal: str | None = None
     error: str | None = None
+
+
+class Transfer(Protocol):
+    """What is to be put on nodes, or got from them."""
+
+    async def on(self, connection: Any, channels: Any, tally: Tally) -> Ending:
+        """Do it on the node at the other end of an open connection; return how that ended."""
 
 
 class Connection(Protocol):
@@ -61,6 +69,9 @@ class Connection(Protocol):
         the node connects to; None makes a SOCKS proxy. Raises `MachineError` or
         `InvalidInput` if it can't listen there.
         """
+
+    async def move(self, transfer: Transfer, report: Report) -> Ending:
+        """Put files on the node, or get files from it, and return how that ended."""
 
     async def wait_closed(self) -> None:
         """Wait until the connection can't be used any more."""

@@ -144,6 +144,10 @@ class Connections:
                 break
             except Dropped as error:
                 await patience.wait(error)
+            except Unreachable as error:
+                if hop is None or through is None or not through.is_closed:
+                    raise
+                raise behind(node, hop, error) from error
         self._proven(node, host_key)
         return connection
 

@@ -11,7 +11,7 @@ from . import keys
 from .known_hosts import AUTHORITY, REVOKED
 
 _RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
-# What is asked of a host whose key is not known yet, the cheapest first.
+# What is asked of any host, the cheapest first.
 _KINDS = (
     "ssh-ed25519",
     "ecdsa-sha2-nistp256",
@@ -54,12 +54,13 @@ class Identity:
 
     @property
     def algorithms(self) -> list[str]:
-        """The kinds of proof to ask for: only those that can hold."""
-        if not self.is_known:
-            return list(_KINDS)
-        kinds = {name for known in self.keys for name in _signatures(known.key)}
+        """The kinds of proof to ask for: first those that can hold.
+
+        The others are asked for too, so that what a host shows instead can be named.
+        """
         certified = [f"{kind}{_CERTIFICATE}" for kind in _KINDS] if self.authorities else []
-        return certified + sorted(kinds, key=lambda kind: (*_KINDS, kind).index(kind))
+        known = [name for known in self.keys for name in _signatures(known.key)]
+        return list(dict.fromkeys([*certified, *known, *_KINDS]))
 
 
 def _signatures(key: asyncssh.SSHKey) -> tuple[str, ...]:
@@ -150,7 +151,7 @@ def _shown(client: Client, error: asyncssh.Error) -> str:
         return f"a certificate by {_named(client.authority)}"
     if isinstance(error, asyncssh.HostKeyNotVerifiable):  # it is ours, and does not hold
         return f"a certificate that can't be used: {printable(str(error))}"
-    return "no key of a kind that is known"
+    return "no key of a kind that we take"
 
 
 def _remedy(known: Identity) -> str:

@@ -12,7 +12,8 @@ from ..node import Node
 from ..result import State
 from .channels import Channels
 from .command import run
-from .connection import Address, Emit, Ending
+from .connection import Address, Emit, Ending, Transfer
+from .files.progress import Report, Tally
 from .forward import forward
 from .leash import leashed
 from .shell import shell
@@ -82,6 +83,11 @@ class Link:
     def forward(self, listen: Address, to: Address | None) -> AbstractAsyncContextManager[Address]:
         """Carry connections from here to where the node can go; see `Connection.forward`."""
         return forward(self._connection, self._node.name, listen=listen, to=to)
+
+    async def move(self, transfer: Transfer, report: Report) -> Ending:
+        """Put or get files; see `Connection.move`."""
+        tally = Tally(self._node.name, report)
+        return self._explained(await transfer.on(self._connection, self._channels, tally))
 
     async def wait_closed(self) -> None:
         """Wait until the connection can't be used any more."""

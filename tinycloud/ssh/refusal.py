@@ -65,6 +65,13 @@ def _unconnected(node: Node, dialer: Dialer, error: Exception) -> TinycloudError
             cause=f"this machine: {error.strerror}",
             fix="raise its limits (ulimit -n), or reach fewer nodes at once",
         )
+    if isinstance(error, asyncssh.ChannelOpenError):
+        return _unreachable(
+            node,
+            f"its bastion could not open a way to it: {quoted(error)}",
+            f"see that the bastion forwards (AllowTcpForwarding) and gets to port {node.port}",
+            transient=True,
+        )
     if isinstance(error, TimeoutError):
         cause = f"no answer within {dialer.timeout:g} s"
     elif isinstance(error, socket.gaierror | UnicodeError):

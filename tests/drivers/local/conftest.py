@@ -50,6 +50,7 @@ def connect(login_key: Path, tmp_path: Path) -> Connect:
 def clean(tmp_path: Path, state: Path, spec: Spec) -> Iterator[None]:
     """Destroy what a test has made; it must then be gone."""
     yield
+    assert_no_complaints(state)
     for group in sorted(state.glob("local/*/*")):
         cluster, tag = _decoded(group.parent.name), _decoded(group.name)
         asyncio.run(Local().destroy(spec(cluster=cluster, tag=tag)))
@@ -67,6 +68,11 @@ async def local(clean: None) -> AsyncIterator[Local]:
 def _decoded(name: str) -> str:
     parts = name.split("+")
     return parts[0] + "".join(part[0].upper() + part[1:] for part in parts[1:])
+
+
+def assert_no_complaints(state: Path) -> None:
+    """Fail if a node has written into its log, which it does only if something went wrong."""
+    assert [log.read_text() for log in state.glob("local/*/*/*/log")] == []
 
 
 def assert_nothing_runs(folder: Path) -> None:
@@ -94,6 +100,7 @@ def ssh(login_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[O
         patch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
         (node,) = asyncio.run(Local().start(spec))
     yield OpenSSH(node, login_key, folder)
+    assert_no_complaints(folder / "state")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TINYCLOUD_STATE_DIR", str(folder / "state"))
         asyncio.run(Local().destroy(spec))

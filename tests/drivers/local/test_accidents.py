@@ -3,19 +3,25 @@
 import asyncio
 import subprocess
 import sys
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tinycloud.drivers.local import Local
+from tinycloud.drivers.local.birth import fulfil
+from tinycloud.drivers.local.folders import GroupFolder
 from tinycloud.drivers.local.line import FORKER
+from tinycloud.drivers.local.order import Order
 from tinycloud.errors import ProviderError
 from tinycloud.store.lock import locked
 
 from .conftest import Spec
 from .waiting import appears, eventually, gone
 
+ORDER = Order(root="", cluster="a", tag="b", count=2, authorized_keys=(), ttl=None)
 LAUNCH = """
 import asyncio, sys
 from tinycloud.drivers.local import Local
@@ -71,27 +77,30 @@ async def test_killed_client(
     assert gone(state)
 
 
-def test_killed_client_before_its_turn(clean: None, state: Path) -> None:
-    """A forker whose client died, and whose group was destroyed, before its turn makes nothing."""
-    folder = state / "local" / "voltron" / "worker"
-    folder.mkdir(parents=True, mode=0o700)
-    for parent in (state, state / "local", state / "local" / "voltron"):
-        parent.chmod(0o700)
-    with locked(folder / "lock"):
-        with subprocess.Popen([sys.executable, "-c", LAUNCH]) as client:
-            forker = _forker_of(client)
-            eventually(lambda: str(folder / "lock") in _open_files(forker))
-            client.kill()
-        (folder / "lock").unlink()
-        folder.rmdir()
-    eventually(lambda: not forker.is_running())
-    assert _nodes(state) == set()
+def test_client_dies_before_its_turn(state: Path) -> None:
+    """A forker whose turn comes after its client has died makes nothing."""
+    fulfil(replace(ORDER, root=str(state)), lambda: True)
     assert gone(state)
 
 
-def _open_files(process: psutil.Process) -> list[str]:
-    """Return what a process has opened: one that waits for a lock opens it time and again."""
-    return [file.path for file in process.open_files()]
+def test_client_dies_while_the_group_is_destroyed(state: Path) -> None:
+    """A forker that waited for a `destroy`, and whose client has died meanwhile, makes nothing."""
+    group = GroupFolder(state, ORDER.cluster, ORDER.tag)
+    group.make()
+    with ExitStack() as held:
+        held.enter_context(locked(group.lock))
+        asked = []
+
+        def abandoned() -> bool:
+            asked.append(group.lock.exists())
+            if len(asked) == 1:
+                group.remove_if_empty()
+                held.close()
+            return len(asked) > 1
+
+        fulfil(replace(ORDER, root=str(state)), abandoned)
+    assert asked[0]
+    assert gone(state)
 
 
 async def test_killed_forker(local: Local, spec: Spec, state: Path) -> None:

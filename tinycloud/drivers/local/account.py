@@ -14,6 +14,7 @@ def username() -> str:
         return str(os.getuid())
 
 
+@functools.cache
 def login_shell() -> str:
     """Return this user's login shell, or `/bin/sh` where that can't be run."""
     try:

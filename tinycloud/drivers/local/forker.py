@@ -1,34 +1,30 @@
 """The forker: one process that has imported everything once, and forks the nodes.
 
-`line.Line` runs it as a program. It reads orders from stdin, a line each, answers
-each with a line on stdout, and ends when stdin does.
+`line.Line` runs it as a program, with orders on stdin and answers on stdout; it
+ends when stdin does.
 """
 
+import ctypes.util
 import gc
 import os
 import resource
 import signal
 from contextlib import suppress
 
-from ...errors import MachineError, TinycloudError
-from ...ssh.server import rehearse
-from .birth import fulfil
-from .descriptor import readable_now
-from .order import Answer, Order
-
-ORDERS, ANSWERS = 0, 1
 OPEN_FILES = 4096
 
 
 def main() -> None:
-    """Serve one client until it closes our stdin, by dying if need be."""
-    rehearse()
+    """Import everything, be as the nodes should be, and serve one client."""
+    # asyncssh looks for libraries that it could also use, with the help of ldconfig and a
+    # C compiler: 50 ms, a fifth of its import, for algorithms that no node offers.
+    ctypes.util.find_library = lambda name: None
+    from .service import serve
+
     _reset()
     gc.collect()
     gc.freeze()  # what is here now is shared by all nodes: the collector must not touch it
-    with os.fdopen(ORDERS, "rb", closefd=False) as orders:
-        for line in orders:
-            os.write(ANSWERS, _answer(Order.from_line(line)).to_line())
+    serve()
 
 
 def _reset() -> None:
@@ -46,23 +42,6 @@ def _reset() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
 
 
-def _answer(order: Order) -> Answer:
-    try:
-        # A client has one order here at a time: what can be read now is the end.
-        fulfil(order, lambda: readable_now(ORDERS))
-    except TinycloudError as error:
-        return Answer(error)
-    except OSError as error:
-        return Answer(
-            MachineError(
-                f"can't start the nodes of group '{order.tag}'",
-                cause=error.strerror or str(error),
-                fix="free some of what is short, and run the same command again",
-            )
-        )
-    return Answer(None)
-
-
 if __name__ == "__main__":
     main()
-    os._exit(0)
+    os._exit(0)  # there is nothing to tidy up, and a client waits

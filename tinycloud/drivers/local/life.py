@@ -17,7 +17,6 @@ from typing import NoReturn
 from ...node import node_name
 from ...ssh.server import Children, Machine, serving
 from ...store.folder import write_file
-from .account import login_shell, username
 from .folders import GroupFolder, NodeFolder
 from .lock import lock_from_below
 from .tree import end_descendants
@@ -40,6 +39,8 @@ class Birth:
     cluster: str
     tag: str
     id: str
+    username: str
+    login_shell: str
     host_key: bytes = field(repr=False)
     deadline: float | None
 
@@ -87,7 +88,8 @@ async def _serve(birth: Birth, listening: socket.socket) -> None:
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(lambda _, context: _log(birth.folder.log, _told(context)))
     told_to_stop = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, told_to_stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, told_to_stop.set)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     with Children() as children:
         async with serving(listening, machine(birth, os.environ), children) as server:
@@ -111,9 +113,9 @@ def machine(birth: Birth, launcher: Mapping[str, str]) -> Machine:
         "TINYCLOUD_NODE_ID": birth.id,
     }
     return Machine(
-        username=username(),
+        username=birth.username,
         home=birth.folder.home,
-        login_shell=login_shell(),
+        login_shell=birth.login_shell,
         host_key=birth.host_key,
         authorized_keys=birth.folder.authorized_keys,
         environment={"PATH": _PATH} | passed_on | own,

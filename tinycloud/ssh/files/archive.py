@@ -65,7 +65,8 @@ class Archive:
                 start, stop = piece.places[run[0] - first][0], piece.places[run[-1] - first][1]
                 held = [i for i in run if i not in piece.problems]
                 yield memoryview(piece.data)[start:stop], held
-            problems.update((i, piece.problems[i]) for i in wanted[begin:end] if i in piece.problems)
+            missed = piece.problems.keys() & set(wanted[begin:end])
+            problems.update((index, piece.problems[index]) for index in missed)
             begin = end
 
     async def _piece(self, number: int) -> _Piece:

@@ -8,6 +8,7 @@ from typing import Any
 import asyncssh
 
 from ...fanout import to_the_end
+from ..channels import Channels
 from .script import END
 
 SAID = 8 * 1024
@@ -35,7 +36,7 @@ class Answer:
     stderr: bytes
 
 
-async def asked(connection: asyncssh.SSHClientConnection, line: str, words: bytes) -> Answer:
+async def asked(channels: Channels, line: str, words: bytes) -> Answer:
     """Run a script that reads `words`, and that ends when we do; return its answer."""
 
     async def once() -> AsyncIterator[bytes]:
@@ -43,11 +44,11 @@ async def asked(connection: asyncssh.SSHClientConnection, line: str, words: byte
 
     # A node that answers more than it was asked is not to fill our memory.
     limit = SAID + 2 * len(words) + LINE * words.count(b"\0")
-    return await fed(connection, line, once(), leashed=True, limit=limit)
+    return await fed(channels, line, once(), leashed=True, limit=limit)
 
 
 async def fed(
-    connection: asyncssh.SSHClientConnection,
+    channels: Channels,
     line: str,
     pieces: AsyncIterator[bytes | memoryview],
     *,
@@ -62,8 +63,8 @@ async def fed(
     `Cut`, and what asyncssh raises.
     """
     session = _Feed(limit)
-    await connection.create_session(lambda: session, line, encoding=None, request_pty=False)
     try:
+        await session.open(channels, line)
         async for piece in pieces:
             if not await session.write(piece):
                 break
@@ -84,6 +85,9 @@ class _Feed(asyncssh.SSHClientSession[bytes]):
 
     def __init__(self, limit: int) -> None:
         self.closed = asyncio.Event()
+        self.channel: asyncssh.SSHClientChannel[bytes]
+        self._opening: asyncio.Future[None] | None = None
+        self._started = False
         self._limit = limit
         self._over = asyncio.Event()
         self._ready = asyncio.Event()
@@ -92,6 +96,11 @@ class _Feed(asyncssh.SSHClientSession[bytes]):
         self._stdout = bytearray()
         self._stderr = bytearray()
         self._error: Exception | None = None
+
+    async def open(self, channels: Channels, line: str) -> None:
+        """Start the script; cancelled, it still starts, so that `end` can end it."""
+        self._opening = asyncio.ensure_future(channels.open(lambda: self, line, request_pty=False))
+        await asyncio.shield(self._opening)
 
     async def write(self, data: bytes | memoryview) -> bool:
         """Hand data to the script; return whether it is still there to take it."""
@@ -112,6 +121,11 @@ class _Feed(asyncssh.SSHClientSession[bytes]):
 
     async def end(self) -> None:
         """Have the script end early, and give it time to clean up."""
+        if self._opening is not None:
+            await asyncio.wait([self._opening], timeout=ENDING)
+            self._opening.cancel()
+        if not self._started:
+            return
         try:
             self.finish()
             async with asyncio.timeout(ENDING):
@@ -129,6 +143,7 @@ class _Feed(asyncssh.SSHClientSession[bytes]):
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self.channel = chan
+        self._started = True
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         if datatype:

@@ -17,7 +17,7 @@ from typing import Self
 
 from ...errors import InvalidInput, MachineError
 from .tree import kind, shown
-from .refusal import Refused, errno_words
+from .trouble import Refused, errno_words
 
 PART = b".tinycloud-part-"
 """What the names of unfinished files begin with."""

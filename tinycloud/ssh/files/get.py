@@ -2,22 +2,24 @@
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import ExitStack, aclosing
 from dataclasses import dataclass
+from typing import cast
 
 import asyncssh
 
 from ...fanout import fan_out, to_the_end
 from ...result import State
+from ..channels import Channels
 from ..connection import Ending
 from . import sftp, target
 from .folder import FOLDER_BITS, Draft, Folder, is_plain
 from .progress import Tally
 from .put import ending
-from .refusal import Lost, Refused
 from .survey import DOUBT
 from .tree import kind, shown
+from .trouble import Lost, Refused
 from .windows import FILES_PER_NODE, FOLDERS_PER_NODE, REQUESTS_PER_FILE, Windows
 from .words import explained
 
@@ -73,12 +75,12 @@ class Get:
         self.windows = Windows()
 
     async def on(
-        self, connection: asyncssh.SSHClientConnection, channels: asyncio.Semaphore, tally: Tally
+        self, connection: asyncssh.SSHClientConnection, channels: Channels, tally: Tally
     ) -> Ending:
         """Get everything from the node at the other end; return how that went."""
         problems: list[str] = []
         try:
-            async with channels, sftp.session(connection) as client:
+            async with sftp.session(connection, channels) as client:
                 await _From(self, connection, client, tally, problems).get()
         except (Refused, Endless) as refusal:
             problems.append(str(refusal))
@@ -160,10 +162,11 @@ class _From:
                 folder = way.enter_context(folder.enter(part))
             return folder.enter(parts[-1], mode)
 
-    async def _pages(self, folder: _Thing) -> AsyncIterator[list[_Thing]]:
+    async def _pages(self, folder: _Thing) -> AsyncGenerator[list[_Thing], None]:
         """Yield what is in a folder, so many things at a time."""
         page: list[_Thing] = []
-        async with aclosing(self._client.scandir(folder.path)) as entries:
+        entries = cast(AsyncGenerator[asyncssh.SFTPName, None], self._client.scandir(folder.path))
+        async with aclosing(entries):
             while (entry := await _next(entries)) is not None:
                 thing = self._acceptable(folder, entry)
                 page += [thing] if thing else []
@@ -174,7 +177,7 @@ class _From:
 
     def _acceptable(self, folder: _Thing, entry: asyncssh.SFTPName) -> _Thing | None:
         """Return what an entry of a folder stands for, if it is something that we take."""
-        name = bytes(entry.filename)
+        name = cast(bytes, entry.filename)
         if name in (b".", b".."):
             return None
         self._names += 1
@@ -255,7 +258,7 @@ class _From:
 
     async def _copy_unsaid(self, source: asyncssh.SFTPClientFile, draft: Draft) -> None:
         offset = 0
-        while data := await source.read(sftp.SMALLEST_BLOCK, offset):
+        while data := await _read(source, sftp.SMALLEST_BLOCK, offset):
             draft.write(data, offset)
             offset += len(data)
             if offset > UNSAID:
@@ -276,14 +279,19 @@ async def _copy_block(
 ) -> None:
     end = offset + size
     while offset < end:
-        data = await source.read(end - offset, offset)
+        data = await _read(source, end - offset, offset)
         if not data:
             raise Refused("it became shorter while it was read: get it again")
-        if len(data) > end - offset:
-            raise Refused("more came than was asked for")
         # To the end: the descriptor must not be closed, and be another file's, under it.
         await to_the_end(asyncio.to_thread(draft.write, data, offset))
         offset += len(data)
+
+
+async def _read(source: asyncssh.SFTPClientFile, size: int, offset: int) -> bytes:
+    data = cast(bytes, await source.read(size, offset))
+    if len(data) > size:
+        raise Refused("more came than was asked for")
+    return data
 
 
 async def _next(entries: AsyncIterator[asyncssh.SFTPName]) -> asyncssh.SFTPName | None:

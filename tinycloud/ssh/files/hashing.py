@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import os
 
 from .tree import Changed, Entry, opened
 

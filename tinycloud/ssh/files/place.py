@@ -66,8 +66,8 @@ def _touch(second: int) -> bytes:
 
 def _commands(command: bytes, words: Iterable[bytes], last: bytes = b"") -> Iterator[bytes]:
     line = command
-    for word in words:
-        line += b" " + word
+    for each in words:
+        line += b" " + each
         if len(line) > LONGEST:
             yield line + last + b" || s=1"
             line = command

@@ -1,12 +1,12 @@
 """Put files on one node: find out what it lacks, send that, and have it in its place."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
 
 import asyncssh
 
 from ...result import State
+from ..channels import Channels
 from ..connection import Ending
 from . import feed, script, sftp
 from .archive import END, Archive, member
@@ -16,10 +16,10 @@ from .progress import Tally
 from .shipment import Job, Shipment
 from .survey import Survey, asked, hashes, lacks, parsed
 from .tree import Entry
+from .trouble import Lost, Refused
 from .upload import Uploads
 from .ways import Ways, ways
 from .windows import Windows
-from .refusal import Lost, Refused
 from .words import complaint, explained
 
 BATCH, BATCH_MEMBERS = 256 * 1024 * 1024, 10_000
@@ -39,7 +39,7 @@ class Put:
         self.archives = [Archive(job.entries) for job in shipment.jobs]
 
     async def on(
-        self, connection: asyncssh.SSHClientConnection, channels: asyncio.Semaphore, tally: Tally
+        self, connection: asyncssh.SSHClientConnection, channels: Channels, tally: Tally
     ) -> Ending:
         """Put everything on the node at the other end; return how that went."""
         problems: list[str] = []
@@ -71,7 +71,7 @@ class _There:
         job: Job,
         archive: Archive,
         connection: asyncssh.SSHClientConnection,
-        channels: asyncio.Semaphore,
+        channels: Channels,
         tally: Tally,
     ) -> None:
         self._put = put
@@ -130,20 +130,18 @@ class _There:
     async def _ask(self, line: str, names: bytes, what: str) -> feed.Answer:
         words = script.words(self._job.root, self._job.mode, names)
         with explained(what, self._connection):
-            async with self._channels:
-                return await feed.asked(self._connection, line, words)
+            async with self._channels.turn():
+                return await feed.asked(self._channels, line, words)
 
-    async def _unpack(
-        self, found: Ways, survey: Survey, refreshed: Sequence[Entry]
-    ) -> list[str]:
+    async def _unpack(self, found: Ways, survey: Survey, refreshed: Sequence[Entry]) -> list[str]:
         """Send what goes by tar, in batches, and have it unpacked; return what went wrong."""
         problems: list[str] = []
         existing = {path for path, there in survey.found.items() if there.is_folder}
         for batch in _batches(self._job.entries, found.by_tar) or ([[]] if refreshed else []):
             stream = self._stream(batch, existing, refreshed, problems)
             with explained("can't send", self._connection):
-                async with self._channels:
-                    answer = await feed.fed(self._connection, script.UNPACK, stream)
+                async with self._channels.turn():
+                    answer = await feed.fed(self._channels, script.UNPACK, stream)
             if answer.status != 0:
                 raise Refused(complaint(answer.stderr))
             entries = [self._job.entries[index] for index in batch]
@@ -173,14 +171,14 @@ class _There:
         yield END
 
     async def _upload(self, indices: Iterable[int], refreshed: Sequence[Entry]) -> list[str]:
-        async with self._channels, sftp.session(self._connection) as client:
+        async with sftp.session(self._connection, self._channels) as client:
             uploads = self._uploads(client)
             entries = [self._job.entries[index] for index in indices]
             return [*await uploads.write(entries), *await uploads.refresh(refreshed)]
 
     async def _without_shell(self) -> list[str]:
         """Do all over SFTP: there is nothing else."""
-        async with self._channels, sftp.session(self._connection) as client:
+        async with sftp.session(self._connection, self._channels) as client:
             uploads = self._uploads(client)
             await uploads.make_root(self._job.mode)
             lack = lacks(self._job.entries, await uploads.survey(self._job.entries))

@@ -33,20 +33,23 @@ _NAMED = """
 """
 
 # GNU's stat and busybox's understand -c, that of BSD and macOS -f.
-_SURVEY = """
+_SURVEY = (
+    f"""
 new=old;
 if test -d "$root"; then :; else
- new=new; mkdir -p "$root" && chmod "$mode" "$root" || exit {refused};
+ new=new; mkdir -p "$root" && chmod "$mode" "$root" || exit {REFUSED};
 fi;
-cd "$root" || exit {refused};
-for stage in "{stage}$(uname -n)"-*; do
+cd "$root" || exit {REFUSED};
+for stage in "{STAGE}$(uname -n)"-*; do
  if test -d "$stage"; then kill -0 "${{stage##*-}}" 2>/dev/null || rm -rf "./$stage"; fi;
 done;
 if stat -Lc %s / >/dev/null 2>&1; then how=-Lc what="%s %Y %f %d %Z %n";
 else how=-Lf what="%z %m %Xp %d %c %N"; fi;
 tar=notar; command -v tar >/dev/null 2>&1 && tar=tar;
 echo "tinycloud $new $tar $(date +%s)";
-""".format(stage=STAGE, refused=REFUSED) + _NAMED % 'xargs -0 stat "$how" "$what" 2>/dev/null'
+"""
+    + _NAMED % 'xargs -0 stat "$how" "$what" 2>/dev/null'
+)
 
 _HASHES = (
     """
@@ -59,14 +62,14 @@ echo tinycloud;
 
 # The archive's last member is a script that puts the others in their places. Where the
 # archive is cut short, tar fails or there is no such script, and nothing is put anywhere.
-_UNPACK = """
+_UNPACK = f"""
 cd || exit 1;
 IFS= read -r root && cd "$root" || exit 1;
-stage="{stage}$(uname -n)-$$";
+stage="{STAGE}$(uname -n)-$$";
 trap "exit 1" HUP INT TERM PIPE;
 trap 'rm -rf "./$stage"' EXIT;
-mkdir -m 700 "$stage" && tar -xpof - -C "$stage" && /bin/sh "$stage/{place}" "$stage"
-""".format(stage=STAGE, place=PLACE.decode())
+mkdir -m 700 "$stage" && tar -xpof - -C "$stage" && /bin/sh "$stage/{PLACE.decode()}" "$stage"
+"""
 
 
 def _line(script: str) -> str:

@@ -1,11 +1,13 @@
 """An SFTP session with a node."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncssh
 
-from .refusal import Refused
+from ..channels import PAUSES, Channels
+from .trouble import Refused
 from .words import explained
 
 BLOCK = 256 * 1024
@@ -14,25 +16,44 @@ BLOCK = 256 * 1024
 SMALLEST_BLOCK = 4 * 1024
 """Bytes that every server must take in one request, whatever it says."""
 
+_TOO_MANY = (asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE)
+
 
 @asynccontextmanager
 async def session(
-    connection: asyncssh.SSHClientConnection,
+    connection: asyncssh.SSHClientConnection, channels: Channels
 ) -> AsyncIterator[asyncssh.SFTPClient]:
     """Open an SFTP session, in which paths are bytes, for as long as the block lasts."""
-    with explained("can't start SFTP", connection):
+    async with channels.turn():
+        with explained("can't start SFTP", connection):
+            client = await _started(connection)
         try:
-            client = await connection.start_sftp_client(path_encoding=None)
+            yield client
+        finally:
+            client.exit()
+
+
+async def _started(connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
+    for pause in PAUSES:
+        try:
+            return await _start(connection)
         except asyncssh.ChannelOpenError as error:
-            raise Refused("it has no SFTP server: install one there (openssh-sftp-server)") from error
-        except asyncssh.SFTPBadMessage as error:
-            raise Refused(
-                "its SFTP server is not understood: what its shell prints at login gets in between"
-            ) from error
+            if error.code not in _TOO_MANY:
+                raise
+        await asyncio.sleep(pause)  # it may still count channels that are over
+    return await _start(connection)
+
+
+async def _start(connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:
     try:
-        yield client
-    finally:
-        client.exit()
+        return await connection.start_sftp_client(path_encoding=None)
+    except asyncssh.ChannelOpenError as error:
+        if error.code in _TOO_MANY:
+            raise
+        raise Refused("it has no SFTP server: install one (openssh-sftp-server)") from error
+    except asyncssh.SFTPBadMessage as error:
+        cause = "what its shell prints at each login gets in between"
+        raise Refused(f"its SFTP server is not understood: {cause}") from error
 
 
 def read_block(client: asyncssh.SFTPClient) -> int:

@@ -72,7 +72,7 @@ def _joined(folder: bytes, source: bytes) -> bytes:
         name = os.path.basename(os.path.realpath(source))
     if not name:
         raise InvalidInput(
-            f"{shown(source)} has no name to be put under", fix="give a REMOTE that does not end in /"
+            f"{shown(source)} has no name to be put under", fix="give a REMOTE without / at its end"
         )
     return target.joined(folder, name)
 

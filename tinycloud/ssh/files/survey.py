@@ -12,8 +12,11 @@ DOUBT = 2
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file or folder of a node; `noted` is when the node last changed what it notes of it,
-    by our clock, and None if it does not say."""
+    """A file or folder of a node.
+
+    `noted` is when the node last changed what it notes of it, by our clock; None if it
+    does not say.
+    """
 
     size: int
     second: int

@@ -14,8 +14,8 @@ from .progress import Tally
 from .sftp import write_block
 from .survey import Found, Survey
 from .tree import Changed, Entry, opened, shown
+from .trouble import Refused
 from .windows import FILES_PER_NODE, REQUESTS_PER_FILE, Windows
-from .refusal import Refused
 from .words import explained
 
 PART = b".tinycloud-part-"
@@ -86,9 +86,7 @@ class Uploads:
         async def look(entry: Entry) -> None:
             with suppress(asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
                 attrs = await self._client.stat(self._path(entry))
-                found[entry.path] = Found(
-                    attrs.size or 0, attrs.mtime or 0, attrs.permissions or 0
-                )
+                found[entry.path] = Found(attrs.size or 0, attrs.mtime or 0, attrs.permissions or 0)
 
         for problem in await self._each(entries, look, QUESTIONS):
             raise Refused(problem)

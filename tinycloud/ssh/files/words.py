@@ -9,7 +9,7 @@ from asyncssh.packet import PacketDecodeError
 
 from ...text import printable
 from .feed import Cut
-from .refusal import Lost, Refused, errno_words
+from .trouble import Lost, Refused, errno_words
 
 LONGEST = 300
 """Characters of what a node says that are passed on."""

@@ -1,0 +1,82 @@
+"""Stream: output as it comes, in bounded memory, ended when nobody reads on."""
+
+import subprocess
+import sys
+from contextlib import aclosing
+
+import psutil
+from clusters import launched
+
+from tinycloud import Output, Result, State
+
+MEASURE = """
+import asyncio, resource
+from contextlib import aclosing
+from tinycloud import Cloud, Group, Output
+from tinycloud.drivers.local import Local
+
+def largest():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+async def main():
+    cloud = Cloud([Group("node", 2, Local())], name="big")
+    try:
+        await cloud.launch()
+        before, size, slow = largest(), 0, True
+        async with aclosing(cloud.stream("head -c 500000000 /dev/zero")) as events:
+            async for event in events:
+                if isinstance(event, Output):
+                    size += len(event.data)
+                else:
+                    event.error and print(event.error)
+                if slow:  # for a while nobody reads, and the nodes have to wait
+                    slow = await asyncio.sleep(0.3)
+        print(size, largest() - before)
+    finally:
+        await cloud.destroy()
+
+asyncio.run(main())
+"""
+
+
+def test_a_gigabyte_passes_through_little_memory() -> None:
+    """Two nodes print 1 GB; reading it all takes some MiB, also when the reader pauses."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True
+    )
+    size, growth = map(int, done.stdout.split())
+    assert size == 1_000_000_000
+    assert growth < 32, f"{growth} MiB"
+
+
+async def test_events_come_as_they_happen_and_results_last() -> None:
+    """The first output is there while the command runs on; a node's result follows its output."""
+    async with launched(1) as cloud:
+        events = []
+        async with aclosing(cloud.stream("echo out; echo err >&2; exit 2")) as stream:
+            async for event in stream:
+                events.append(event)
+        for name in ("master-0", "worker-0"):
+            own = [event for event in events if event.node.name == name]
+            assert {(e.stream, e.data) for e in own if isinstance(e, Output)} == {
+                ("stdout", b"out\n"),
+                ("stderr", b"err\n"),
+            }
+            assert isinstance(own[-1], Result)
+            assert (own[-1].state, own[-1].exit_status) == (State.FAILED, 2)
+            assert (own[-1].stdout, own[-1].stderr) == (b"", b"")
+            assert len([event for event in own if isinstance(event, Result)]) == 1
+
+
+async def test_to_stop_reading_ends_the_commands() -> None:
+    """When the stream is closed early, its commands have ended on all nodes by then."""
+    async with launched(1) as cloud:
+        pids = {}
+        async with aclosing(cloud.stream("echo $$; exec sleep 1000")) as stream:
+            while len(pids) < 2:
+                event = await anext(stream)
+                assert isinstance(event, Output)
+                pids[event.node.name] = int(event.data)
+            assert all(psutil.pid_exists(pid) for pid in pids.values())
+        assert not any(psutil.pid_exists(pid) for pid in pids.values())
+        assert (await cloud.execute("true")).ok
