@@ -54,13 +54,17 @@ _APART = (
 
 
 class OpenSSH:
-    """One sshd; `settings` are lines of its configuration that go before the default ones."""
+    """One sshd; `settings` are lines of its configuration that go before the default ones.
+
+    `login_key` is a private key that may log in to every account.
+    """
 
     def __init__(self, program: str, folder: Path, settings: tuple[str, ...] = ()) -> None:
         self.port = free_port()
         self.log = folder / "log"
         self.host = asyncssh.generate_private_key("ssh-ed25519")
-        self._login = asyncssh.generate_private_key("ssh-ed25519")
+        login = asyncssh.generate_private_key("ssh-ed25519")
+        self.login_key = login.export_private_key()
         self._program = program
         self._folder = folder
         self._mark = f"TINYCLOUD_TEST_{uuid.uuid4().hex}"
@@ -68,12 +72,12 @@ class OpenSSH:
         self._apart = _can_be_apart()
         self.accounts = _accounts(folder / "home") if self._apart else (_own_name(),)
         self._write(settings)
+        self.authorize(login.export_public_key().decode())
 
     def _write(self, settings: tuple[str, ...]) -> None:
         folder = self._folder
         lines = _SETTINGS.format(port=self.port, folder=folder, mark=self._mark)
         (folder / "config").write_text("\n".join((*settings, lines)))
-        (folder / "authorized_keys").write_bytes(self._login.export_public_key())
         self.set_host_key(self.host)
 
     def set_host_key(self, key: asyncssh.SSHKey) -> None:
@@ -83,10 +87,10 @@ class OpenSSH:
         path.write_bytes(key.export_private_key())
         self.host = key
 
-    @property
-    def login_key(self) -> bytes:
-        """The private key that may log in to every account."""
-        return self._login.export_private_key()
+    def authorize(self, line: str) -> None:
+        """Accept another public key, given as a line."""
+        with (self._folder / "authorized_keys").open("a") as file:
+            file.write(f"{line}\n")
 
     @property
     def host_key(self) -> str:
@@ -146,6 +150,10 @@ class OpenSSH:
         for process in self._daemons():
             with suppress(psutil.NoSuchProcess):
                 process.send_signal(number)
+
+    def freeze(self) -> None:
+        """Have it, and all its connections, neither answer nor end."""
+        self.send_signal(signal.SIGSTOP)
 
     def sessions(self) -> int:
         """Return how many connections it serves."""

@@ -1,5 +1,6 @@
 """The command line in this process, and a real cluster that tests may look at."""
 
+import asyncio
 import logging
 import os
 from collections.abc import Iterator
@@ -8,9 +9,23 @@ from pathlib import Path
 import pytest
 
 from tinycloud.cli import main, say
+from tinycloud.drivers.local import Local
+from tinycloud.group import GroupSpec
+from tinycloud.store.folder import decoded
 
 from . import odd as odd_drivers
 from .running import Cli, Outcome, run
+
+
+@pytest.fixture(autouse=True)
+def tidy(state: Path) -> Iterator[None]:
+    """See that a test leaves no nodes behind, and end those of one that failed."""
+    yield
+    groups = sorted(state.glob("local/*/*"))
+    for group in groups:
+        spec = GroupSpec(cluster=decoded(group.parent.name), tag=decoded(group.name), count=0)
+        asyncio.run(Local().destroy(spec))
+    assert groups == []
 
 
 @pytest.fixture

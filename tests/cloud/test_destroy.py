@@ -7,7 +7,17 @@ import pytest
 from clusters import files, ids, launched, local, node_processes
 from machines import Memory, Provider, Troubled, fail
 
-from tinycloud import Cloud, ClusterBusy, Driver, Group, GroupSpec, ResourcesRemain, State
+from tinycloud import (
+    Cloud,
+    ClusterBusy,
+    Driver,
+    Group,
+    GroupSpec,
+    LaunchFailed,
+    ProviderError,
+    ResourcesRemain,
+    State,
+)
 from tinycloud.store import ClusterFolder
 
 
@@ -166,8 +176,8 @@ async def test_some_of_the_groups_can_be_launched(provider: Provider) -> None:
     record = ClusterFolder("c").record()
     assert record is not None
     assert {g.tag: g.count for g in record.groups} == {"web": 2, "db": 2, "new": 1}
-    with pytest.raises(Exception, match="full"):
-        stuck = Troubled(driver, after=fail("start", "new", OSError("full")))
+    stuck = Troubled(driver, after=fail("start", "new", OSError("full")))
+    with pytest.raises(LaunchFailed, match="full"):
         await Cloud([Group("new", 3, stuck)], name="c").launch(wait=False)
     assert ClusterFolder("c").record() == record
     groups = [Group(tag, 1, driver) for tag in ("web", "db", "new")]
@@ -204,6 +214,19 @@ async def test_a_cancelled_destroy_can_be_completed(provider: Provider) -> None:
     assert (provider.ids(), files()) == ({}, [])
 
 
+async def test_a_folder_made_for_the_work_goes_with_it(provider: Provider) -> None:
+    """Where nothing is kept of a cluster, `stop`, and a `destroy` that fails, keep nothing."""
+    await cluster(Memory(provider)).launch(wait=False)
+    ClusterFolder("c").remove()
+    await cluster(Memory(provider)).stop()
+    assert files() == []
+    stuck = Troubled(Memory(provider), before=fail("destroy", "web", OSError("stuck")))
+    with pytest.raises(ResourcesRemain):
+        await cluster(stuck).destroy()
+    assert files() == []
+    assert len(await cluster(Memory(provider)).destroy()) == 2
+
+
 async def test_a_busy_cluster_is_not_destroyed() -> None:
     """While another is at work on the cluster it is left alone, and that one is named."""
     async with launched(0) as cloud:
@@ -217,7 +240,7 @@ async def test_stop_goes_on_past_a_failure(provider: Provider) -> None:
     """One group that can't be stopped keeps no other from being stopped; then it is raised."""
     await cluster(Memory(provider)).launch(wait=False)
     stuck = Troubled(Memory(provider), before=fail("stop", "web", OSError("stuck")))
-    with pytest.raises(Exception, match="can't stop group 'web'"):
+    with pytest.raises(ProviderError, match="can't stop group 'web'"):
         await cluster(stuck).stop()
     assert {name: str(s) for name, s in (await cluster(Memory(provider)).status()).items()} == {
         "web-0": "running",

@@ -124,6 +124,24 @@ async def test_groups_that_can_t_be_prepared_fail_the_launch(provider: Provider)
     assert (provider.ids(), provider.prepared, files()) == ({}, set(), [])
 
 
+async def test_a_provider_that_goes_away_before_anything_started(provider: Provider) -> None:
+    """If nothing can have been made of groups that were there, nothing is said to remain."""
+    down = False
+
+    async def before(verb: str, spec: GroupSpec) -> None:
+        nonlocal down
+        down |= verb == "prepare"
+        if down:
+            raise ConnectionError("no route")
+
+    await cluster(Memory(provider)).launch(wait=False)
+    record = ClusterFolder("c").record()
+    with pytest.raises(ProviderError, match="can't prepare group 'web'"):
+        await cluster(troubled(provider, before=before), web=3).launch(wait=False)
+    assert ClusterFolder("c").record() == record
+    await cluster(Memory(provider)).destroy()
+
+
 async def test_an_error_of_ours_stays_what_it_is(provider: Provider) -> None:
     """What a driver raises on purpose is not wrapped: bad input stays bad input."""
     wrong = InvalidInput("no such region", fix="take another")

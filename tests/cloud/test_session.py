@@ -7,7 +7,7 @@ import pytest
 from clusters import kill, launched, local
 from machines import Memory, Provider
 
-from tinycloud import Cloud, Group, InvalidInput, Node
+from tinycloud import Cloud, Group, InvalidInput, Node, NoSuchCluster, ProviderError
 
 
 def connections(nodes: tuple[Node, ...]) -> set[int]:
@@ -119,6 +119,45 @@ async def test_drivers_that_were_opened_are_closed_if_another_can_t_be() -> None
     shy.shy = False
     async with cloud:
         assert (driver.blocks, shy.blocks) == (1, 1)
+
+
+async def test_what_began_to_close_is_closed_whole() -> None:
+    """A cancellation while a driver closes waits until it has; then it is raised."""
+
+    class Slow(Memory):
+        def __init__(self) -> None:
+            super().__init__(Provider())
+            self.closing, self.go_on = asyncio.Event(), asyncio.Event()
+            self.closed = False
+
+        async def __aexit__(self, *_: object) -> None:
+            self.closing.set()
+            await self.go_on.wait()
+            self.closed = True
+
+    driver = Slow()
+    task = asyncio.ensure_future(Cloud([Group("a", 1, driver)], name="c").list())
+    await driver.closing.wait()
+    task.cancel()
+    await asyncio.sleep(0)
+    driver.go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert driver.closed
+
+
+async def test_a_failure_to_close_hides_no_other_error() -> None:
+    """What went wrong first is what is raised; alone, a failure to close is raised as ours."""
+
+    class Broken(Memory):
+        async def __aexit__(self, *_: object) -> None:
+            raise OSError("won't close")
+
+    cloud = Cloud([Group("a", 1, Broken(Provider()))], name="c")
+    with pytest.raises(NoSuchCluster):
+        await cloud.execute("true")
+    with pytest.raises(ProviderError, match=r"can't close a driver \(OSError: won't close\)"):
+        await cloud.list()
 
 
 def test_a_cloud_shows_what_it_is() -> None:

@@ -71,7 +71,7 @@ async def test_events_come_as_they_happen_and_results_last() -> None:
 async def test_to_stop_reading_ends_the_commands() -> None:
     """When the stream is closed early, its commands have ended on all nodes by then."""
     async with launched(1) as cloud:
-        pids = {}
+        pids: dict[str, int] = {}
         async with aclosing(cloud.stream("echo $$; exec sleep 1000")) as stream:
             while len(pids) < 2:
                 event = await anext(stream)

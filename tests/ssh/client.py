@@ -12,7 +12,7 @@ from openssh import OpenSSH
 from tinycloud.node import Node
 from tinycloud.result import State
 from tinycloud.ssh.connect import connect
-from tinycloud.ssh.connection import Ending
+from tinycloud.ssh.connection import Connection, Ending
 from tinycloud.ssh.connections import Connections
 from tinycloud.ssh.link import Link
 
@@ -92,7 +92,7 @@ class Run:
 
 
 async def run(
-    link: Link,
+    link: Connection,
     command: str,
     *,
     timeout: float | None = None,

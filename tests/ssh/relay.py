@@ -23,6 +23,20 @@ class Listener:
         for writer in self.writers:
             writer.transport.abort()
 
+    def counted(self, talk: Talk) -> Talk:
+        """Return this talk, in which we count who takes part, on whatever port."""
+
+        async def counting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.accepted += 1
+            self.now += 1
+            self.most = max(self.most, self.now)
+            try:
+                await talk(reader, writer)
+            finally:
+                self.now -= 1
+
+        return counting
+
     def freeze(self) -> None:
         """Let nothing through any more of what those who are connected send."""
         for writer in self.writers:
@@ -37,16 +51,12 @@ async def listening(talk: Talk) -> AsyncIterator[Listener]:
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.add(asyncio.current_task())
-        listener.accepted += 1
-        listener.now += 1
-        listener.most = max(listener.most, listener.now)
         listener.writers.append(writer)
         try:
-            await talk(reader, writer)
+            await listener.counted(talk)(reader, writer)
         except (OSError, asyncio.CancelledError):  # cut, or we are done
             return
         finally:
-            listener.now -= 1
             writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

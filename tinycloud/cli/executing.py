@@ -42,6 +42,12 @@ class Request:
     limit: int | None = None
     as_json: bool = False
 
+    def __post_init__(self) -> None:
+        if self.timeout is not None and not self.timeout > 0:  # nor is it if it is no number
+            raise InvalidInput(
+                f"can't give a command {self.timeout:g} seconds", fix="--timeout takes more than 0"
+            )
+
 
 def command_text(given: str) -> str:
     """Return the command: what was given, or what the file of that name holds."""

@@ -40,7 +40,7 @@ Command = Annotated[
 ]
 Timeout = Annotated[
     float | None,
-    typer.Option("--timeout", min=0.001, help="Seconds for each node.", metavar="S"),
+    typer.Option("--timeout", help="Seconds for each node.", metavar="S"),
 ]
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Nodes at work at once.", metavar="N")

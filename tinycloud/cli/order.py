@@ -94,14 +94,16 @@ def choose_driver(
     record: Record | None, driver: str | None, options: Mapping[str, object]
 ) -> tuple[str, dict[str, object], str]:
     """Return the name and the options of the driver to launch with, and why it is that one."""
-    name = driver or next((d for option, (d, _) in _TELLING.items() if option in options), None)
+    name = driver
+    if name is None:
+        name = next((d for option, (d, _) in _TELLING.items() if option in options), None)
     recorded = record.groups[0] if record and record.groups else None
     if recorded is not None and name in (None, recorded.driver):
         return recorded.driver, {**recorded.options, **options}, "as it was launched before"
     if name is None:
         return DEFAULT_DRIVER, dict(options), "the default: neither --driver nor -k was given"
     reason = next((why for option, (d, why) in _TELLING.items() if option in options), "")
-    return name, dict(options), "as --driver says" if driver else reason
+    return name, dict(options), reason if driver is None else "as --driver says"
 
 
 def public_keys(files: Iterable[Path]) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from ..ssh.connections import Connections
 from ..ssh.leash import checked_command
 from ..text import printable
 from .roster import Roster
-from .step import Report, Stage, Step
+from .step import Stage, Step
+from .terms import Terms
 
 # `setup` runs once on each node: a file in the user's home says that it did.
 _ONCE = '[ -e "$HOME/.tinycloud-setup" ] || {{ /bin/sh -c {} && : >"$HOME/.tinycloud-setup"; }}'
@@ -33,17 +34,12 @@ def _setup_command(script: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BringUp:
-    """What it takes to bring a node up; `deadline` is of `time.monotonic`.
-
-    `accept_new` takes the word of a host of which no key is known.
-    """
+    """What it takes to bring a node up, with the private key `key`."""
 
     cluster: str
     connections: Connections
     key: bytes = field(repr=False)
-    deadline: float
-    report: Report
-    accept_new: bool = False
+    terms: Terms
 
     async def node(self, group: Group, roster: Roster, index: int) -> Node:
         """Return the node once it is ready; raise a `TinycloudError` if it never will be."""
@@ -52,28 +48,30 @@ class BringUp:
             await roster.refresh()
             roster.alive(index)
 
-        node = await roster.addressed(index, self.deadline)
-        self.report(Step(Stage.STARTED, node.name, f"{node.address} port {node.port}"))
+        node = await roster.addressed(index, self.terms.deadline)
+        self.terms.report(Step(Stage.STARTED, node.name, f"{node.address} port {node.port}"))
         connection = await self._connected(group, node, alive)
-        self.report(Step(Stage.CONNECTED, node.name))
+        self.terms.report(Step(Stage.CONNECTED, node.name))
         if group.setup:
             await self._set_up(connection, group.setup)
-        self.report(Step(Stage.READY, node.name))
+        self.terms.report(Step(Stage.READY, node.name))
         return node
 
     async def _connected(
         self, group: Group, node: Node, alive: Callable[[], Awaitable[None]]
     ) -> Connection:
         try:
-            async with asyncio.timeout(self.deadline - time.monotonic()):
+            async with asyncio.timeout(self.terms.deadline - time.monotonic()):
                 if not group.driver.makes_machines:  # nobody boots it: it answers now, or not
-                    return await self.connections.get(node, self.key, accept_new=self.accept_new)
+                    return await self.connections.get(
+                        node, self.key, accept_new=self.terms.accept_new
+                    )
                 return await self.connections.get_booting(
                     node,
                     self.key,
-                    deadline=self.deadline,
+                    deadline=self.terms.deadline,
                     alive=alive,
-                    accept_new=self.accept_new,
+                    accept_new=self.terms.accept_new,
                 )
         except TimeoutError as error:
             raise Unreachable(
@@ -93,7 +91,7 @@ class BringUp:
             _setup_command(script),
             emit=emit,
             variables={"TINYCLOUD_CLUSTER": self.cluster, "TINYCLOUD_NODE": name},
-            timeout=max(1.0, self.deadline - time.monotonic()),
+            timeout=max(1.0, self.terms.deadline - time.monotonic()),
         )
         if ending.exit_status != 0:
             lines = last.decode(errors="backslashreplace").strip().splitlines()

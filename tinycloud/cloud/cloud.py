@@ -12,17 +12,17 @@ from typing import Self
 from ..driver import Group
 from ..errors import ClusterExists, ConnectionLost, InvalidInput, TinycloudError
 from ..fanout import fan_out, stream_out, to_the_end
-from ..group import checked_name
+from ..group import GroupSpec, checked_name
 from ..node import Node, Status
 from ..result import Output, Result, Results, State
-from ..ssh.connection import Transfer
+from ..ssh.connection import Connection, Transfer
 from ..ssh.files.progress import Report as TransferReport
 from ..ssh.files.progress import ignore as ignore_progress
 from ..ssh.leash import checked_command
 from ..store import ClusterFolder, Record
 from . import plan
 from .access import Access
-from .bringup import BringUp, checked_setup
+from .bringup import checked_setup
 from .destroy import destroy_group
 from .execution import Execution, check_reachable
 from .failure import still_there
@@ -33,6 +33,7 @@ from .keyfile import read_key_file
 from .launch import Launch
 from .session import Session
 from .step import Report, ignore
+from .terms import Terms
 from .transfer import Local, Moving, getting, putting
 
 LAUNCH_TIMEOUT = 600.0
@@ -148,8 +149,14 @@ class Cloud:
                 "new host keys are accepted when nodes are connected to",
                 fix="launch with wait (on the command line, without --no-wait)",
             )
-        deadline = time.monotonic() + timeout
-        return await self._launch(wait, minimum, deadline, report, undo=True, accept_new=accept_new)
+        terms = Terms(
+            wait=wait,
+            minimum=minimum,
+            deadline=time.monotonic() + timeout,
+            report=report,
+            accept_new=accept_new,
+        )
+        return await self._launch(terms, undo=True)
 
     async def start(
         self, *, timeout: float = LAUNCH_TIMEOUT, report: Report = ignore
@@ -161,55 +168,40 @@ class Cloud:
         """
         async with self._session():
             await self._inventory.known()
-        nodes = await self._launch(True, None, time.monotonic() + timeout, report, undo=False)
+        terms = Terms(deadline=time.monotonic() + timeout, report=report)
+        nodes = await self._launch(terms, undo=False)
         return tuple(node for group in nodes.values() for node in group)
 
-    async def _launch(
-        self,
-        wait: bool,
-        minimum: int | None,
-        deadline: float,
-        report: Report,
-        *,
-        undo: bool,
-        accept_new: bool = False,
-    ) -> dict[str, tuple[Node, ...]]:
+    async def _launch(self, terms: Terms, *, undo: bool) -> dict[str, tuple[Node, ...]]:
         for group in self.groups:
             checked_setup(group)
         with self._at_work() as fresh:
             record = self._checked_record()
-            keys = self.authorize
-            if self._access.makes_machines:
-                keys = (self._folder.make_login_key().public, *keys)
+            specs = self._wanted_specs()
             key = self._access.own_key()
             launch = Launch(
                 groups=self.groups,
-                specs={g.tag: plan.spec(self.name, g, g.count, keys) for g in self.groups},
+                specs=specs,
                 folder=self._folder,
                 record=record,
                 fresh=fresh,
-                wait=wait,
-                minimum=minimum,
-                deadline=deadline,
-                report=report,
+                terms=terms,
                 keyfile=self.keyfile,
             )
             try:
                 async with self._session() as session:
-                    return await launch.run(
-                        BringUp(
-                            cluster=self.name,
-                            connections=session.connections,
-                            key=key,
-                            deadline=deadline,
-                            report=report,
-                            accept_new=accept_new,
-                        )
-                    )
+                    return await launch.run(session.connections, key)
             except BaseException as error:
                 if undo:
                     await to_the_end(launch.take_back(error))
                 raise
+
+    def _wanted_specs(self) -> dict[str, GroupSpec]:
+        """Return what drivers are told of the groups to launch; make the login key if need be."""
+        keys = self.authorize
+        if self._access.makes_machines:
+            keys = (self._folder.make_login_key().public, *keys)
+        return {g.tag: plan.spec(self.name, g, g.count, keys) for g in self.groups}
 
     def _checked_record(self) -> Record | None:
         """Return the record; raise `ClusterExists` if it is of other drivers."""
@@ -344,22 +336,38 @@ class Cloud:
     ) -> AsyncIterator[tuple[Execution, tuple[Node, ...]]]:
         """Yield what runs `command`, and the nodes to run it on."""
         command = checked_command(command)
+        async with self._chosen(tag, index, keyfile) as (session, nodes, key):
+            execution = Execution(
+                cluster=self.name,
+                connections=session.connections,
+                key=key,
+                command=command,
+                timeout=timeout,
+            )
+            yield execution, nodes
+
+    @asynccontextmanager
+    async def _chosen(
+        self,
+        tag: str | None,
+        index: int | Collection[int] | None,
+        keyfile: str | Path | None,
+    ) -> AsyncIterator[tuple[Session, tuple[Node, ...], bytes]]:
+        """Yield what is open, the nodes chosen, and the private key to log in to them with."""
         key = None if keyfile is None else read_key_file(Path(keyfile))
         async with self._session() as session:
             nodes = await self._inventory.chosen(tag, index)
-            yield (
-                Execution(
-                    cluster=self.name,
-                    connections=session.connections,
-                    key=key or self._own_key(),
-                    command=command,
-                    timeout=timeout,
-                ),
-                nodes,
-            )
+            yield session, nodes, key or self._access.own_key()
 
-    def _own_key(self) -> bytes:
-        return self._access.own_key()
+    @asynccontextmanager
+    async def _connected(
+        self, tag: str | None, index: int, keyfile: str | Path | None
+    ) -> AsyncIterator[Connection]:
+        """Yield a connection to one node, of the first group unless told otherwise."""
+        tag = self.groups[0].tag if tag is None else tag
+        async with self._chosen(tag, index, keyfile) as (session, (node,), key):
+            check_reachable(node, self.name)
+            yield await session.connections.get(node, key)
 
     async def login(
         self, *, tag: str | None = None, index: int = 0, keyfile: str | Path | None = None
@@ -370,16 +378,13 @@ class Cloud:
         128 + its number, as in a shell. Raises `Unreachable`, `Untrusted`, and
         `ConnectionLost` if the node dies; the terminal is put back in any case.
         """
-        key = None if keyfile is None else read_key_file(Path(keyfile))
-        async with self._session() as session:
-            chosen = self.groups[0].tag if tag is None else tag
-            (node,) = await self._inventory.chosen(chosen, index)
-            check_reachable(node, self.name)
-            connection = await session.connections.get(node, key or self._own_key())
+        async with self._connected(tag, index, keyfile) as connection:
             ending = await connection.shell()
         if ending.state is State.LOST:
             raise ConnectionLost(
-                f"lost {node.name}", cause=ending.error or "", fix=f"tinycloud status {self.name}"
+                f"lost {connection.node.name}",
+                cause=ending.error or "",
+                fix=f"tinycloud status {self.name}",
             )
         if ending.signal is not None:
             return 128 + getattr(signal, f"SIG{ending.signal}", 127)
@@ -408,14 +413,11 @@ class Cloud:
         """
         here = checked_listen(listen)
         to = None if port is None else checked_target(host, port)
-        key = None if keyfile is None else read_key_file(Path(keyfile))
-        async with self._session() as session:
-            chosen = self.groups[0].tag if tag is None else tag
-            (node,) = await self._inventory.chosen(chosen, index)
-            check_reachable(node, self.name)
-            connection = await session.connections.get(node, key or self._own_key())
-            async with tunnel(connection, self.name, listen=here, to=to) as address:
-                yield address
+        async with (
+            self._connected(tag, index, keyfile) as connection,
+            tunnel(connection, self.name, listen=here, to=to) as address,
+        ):
+            yield address
 
     async def put(
         self,
@@ -474,13 +476,11 @@ class Cloud:
         limit: int | None,
         report: TransferReport,
     ) -> Results:
-        key = None if keyfile is None else read_key_file(Path(keyfile))
-        async with self._session() as session:
-            nodes = await self._inventory.chosen(tag, index)
+        async with self._chosen(tag, index, keyfile) as (session, nodes, key):
             moving = Moving(
                 cluster=self.name,
                 connections=session.connections,
-                key=key or self._own_key(),
+                key=key,
                 transfer=transfer,
                 report=report,
             )

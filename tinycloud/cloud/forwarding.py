@@ -1,6 +1,7 @@
 """A tunnel through one node: what may be asked for, and what its end means for who uses it."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
@@ -10,7 +11,7 @@ from ..ssh.connection import Address, Connection
 
 LOOPBACK = "127.0.0.1"
 PORTS = 1 << 16
-LONGEST_HOST = 255
+_HOST = re.compile("[!-~]{1,255}")
 
 
 def checked_listen(listen: Address) -> Address:
@@ -33,7 +34,7 @@ def checked_target(host: str, port: int) -> Address:
     """Return where a node is to connect, or raise `InvalidInput` if it can't."""
     if not 0 < port < PORTS:
         raise InvalidInput(f"no port {port}", fix="take one from 1 to 65535")
-    if not host or len(host) > LONGEST_HOST or not (host.isascii() and host.isprintable()):
+    if not _HOST.fullmatch(host):
         raise InvalidInput(f"not a host: {host[:80]!r}", fix="give its name or its address")
     return host, port
 

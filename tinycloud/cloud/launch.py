@@ -11,6 +11,7 @@ from ..errors import LaunchFailed, TinycloudError
 from ..fanout import fan_out
 from ..group import GroupSpec
 from ..node import Node, Status, node_name
+from ..ssh.connections import Connections
 from ..store import ClusterFolder, Record
 from . import plan
 from .attempt import Attempt, Outcome
@@ -19,7 +20,8 @@ from .failure import launch_failed, still_there
 from .foreign import asking
 from .inventory import listed
 from .roster import Roster
-from .step import Report, Stage, Step
+from .step import Stage, Step
+from .terms import Terms
 from .undo import Undo, Undone
 
 _COMING_UP = (Status.PENDING, Status.RUNNING)
@@ -30,10 +32,9 @@ class Launch:
     """One launch of a cluster whose lock is ours.
 
     `specs` tell of each group as it is wanted. `record` is what was recorded before,
-    `fresh` whether there was no folder; `minimum` is how many nodes of each group
-    are enough, `deadline` is of `time.monotonic`, `keyfile` the user's key to record.
-    `before` fills with the nodes that each group had; `begun` and `started` say what
-    drivers may have made since.
+    `fresh` whether there was no folder, `keyfile` the user's key to record. `before`
+    fills with the nodes that each group had; `begun` and `started` say what drivers may
+    have made since.
     """
 
     groups: tuple[Group, ...]
@@ -41,24 +42,25 @@ class Launch:
     folder: ClusterFolder
     record: Record | None
     fresh: bool
-    wait: bool
-    minimum: int | None
-    deadline: float
-    report: Report
+    terms: Terms
     keyfile: Path | None = None
     before: dict[str, tuple[Node, ...]] = field(default_factory=dict)
     begun: bool = False
     started: bool = False
 
-    async def run(self, bring_up: BringUp) -> dict[str, tuple[Node, ...]]:
-        """Launch, and return the nodes of each group; the drivers must be open."""
+    async def run(self, connections: Connections, key: bytes) -> dict[str, tuple[Node, ...]]:
+        """Launch, and return the nodes of each group; the drivers must be open.
+
+        `key` is the private key to log in to the nodes with.
+        """
+        up = BringUp(cluster=self.folder.name, connections=connections, key=key, terms=self.terms)
         self._write_record({})
         found = await fan_out(self._listed, self.groups)
         self.before = {group.tag: nodes for group, nodes in zip(self.groups, found, strict=True)}
         self.begun = True
         await self._prepare()
         self.started = True
-        attempts = await fan_out(lambda group: self._start(group, bring_up), self.groups)
+        attempts = await fan_out(lambda group: self._start(group, up), self.groups)
         await self._accept(attempts)
         return {attempt.group.tag: attempt.nodes for attempt in attempts}
 
@@ -80,14 +82,14 @@ class Launch:
         return replace(self.specs[group.tag], count=plan.largest(group, recorded.get(group.tag)))
 
     async def _listed(self, group: Group) -> tuple[Node, ...]:
-        return await listed(group, self._known_spec(group), self.deadline)
+        return await listed(group, self._known_spec(group), self.terms.deadline)
 
     async def _prepare(self) -> None:
         """Prepare every group; if one can't be, the others are still done with, not cut off."""
 
         async def prepare(group: Group) -> TinycloudError | None:
             try:
-                async with asking(f"can't prepare group '{group.tag}'", self.deadline):
+                async with asking(f"can't prepare group '{group.tag}'", self.terms.deadline):
                     await group.driver.prepare(self.specs[group.tag])
             except TinycloudError as error:
                 return error
@@ -106,12 +108,12 @@ class Launch:
             try:
                 if refused is not None and index not in there:
                     raise refused
-                if self.wait:
+                if self.terms.wait:
                     return await bring_up.node(group, roster, index)
                 return roster.alive(index)
             except TinycloudError as error:
                 name = node_name(group.tag, index)
-                self.report(Step(Stage.FAILED, name, str(error), error))
+                self.terms.report(Step(Stage.FAILED, name, str(error), error))
                 return error
 
         ends = await fan_out(one, range(group.count))
@@ -125,7 +127,7 @@ class Launch:
     async def _started(self, group: Group) -> tuple[tuple[Node, ...], TinycloudError | None]:
         """Start the group; return its nodes, and what the driver raised if it did."""
         try:
-            async with asking(f"can't start group '{group.tag}'", self.deadline):
+            async with asking(f"can't start group '{group.tag}'", self.terms.deadline):
                 return await group.driver.start(self.specs[group.tag]), None
         except TinycloudError as error:
             refused = error
@@ -140,7 +142,7 @@ class Launch:
         if not failures:
             return
         up = {attempt.group.tag: len(attempt.up) for attempt in attempts}
-        enough = self.minimum is not None and plan.enough(self.groups, up, self.minimum)
+        enough = self.terms.minimum is not None and plan.enough(self.groups, up, self.terms.minimum)
         if not enough or any(await fan_out(self._give_up, attempts)):
             raise self._failed(failures)
         absent = await fan_out(self._absent, attempts)
@@ -189,7 +191,7 @@ class Launch:
         """Forget the nodes that were removed; return the names of what remains."""
         for node in undone.removed:
             self.folder.unpin(node.id)
-            self.report(Step(Stage.REMOVED, node.name))
+            self.terms.report(Step(Stage.REMOVED, node.name))
         return undone.remaining
 
     def _restore(self) -> None:

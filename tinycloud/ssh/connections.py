@@ -115,7 +115,14 @@ class Connections:
         pause = FIRST_PAUSE
         while True:
             try:
-                return await self.get(node, key, accept_new=accept_new)
+                async with asyncio.timeout(deadline - time.monotonic()):
+                    return await self.get(node, key, accept_new=accept_new)
+            except TimeoutError as error:
+                raise Unreachable(
+                    f"can't reach {node.name} at {node.address} port {node.port}",
+                    cause="it was still being tried when the time was up",
+                    fix="see that it runs, or give it more time",
+                ) from error
             except Unreachable as error:
                 if not error.transient or time.monotonic() + pause > deadline:
                     raise
@@ -131,7 +138,7 @@ class Connections:
         server = node.address, node.port, hop.bastion.id if hop else None
         patience = Patience()
         while True:
-            through = hop and await self._over(node, hop, accept_new=accept_new)
+            through = await self._over(node, hop, accept_new=accept_new) if hop else None
             try:
                 async with self._server_windows[server], self._window:
                     connection, host_key = await connect(

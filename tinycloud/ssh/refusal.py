@@ -1,6 +1,7 @@
 """Why a node can't be reached: in our words, so that nothing a server says can do harm."""
 
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,7 +63,7 @@ def _unconnected(node: Node, dialer: Dialer, error: Exception) -> TinycloudError
     if isinstance(error, OSError) and error.errno in _LOCAL:
         return MachineError(
             _what(node),
-            cause=f"this machine: {error.strerror}",
+            cause=f"this machine: {os.strerror(error.errno).lower()}",
             fix="raise its limits (ulimit -n), or reach fewer nodes at once",
         )
     if isinstance(error, asyncssh.ChannelOpenError):
@@ -76,8 +77,10 @@ def _unconnected(node: Node, dialer: Dialer, error: Exception) -> TinycloudError
         cause = f"no answer within {dialer.timeout:g} s"
     elif isinstance(error, socket.gaierror | UnicodeError):
         cause = "its name can't be resolved"
+    elif isinstance(error, OSError) and error.errno:
+        cause = os.strerror(error.errno).lower()  # asyncio's own words are about itself
     else:
-        cause = printable((isinstance(error, OSError) and error.strerror) or quoted(error))
+        cause = quoted(error)
     return _unreachable(
         node, cause, f"see that it runs, and lets port {node.port} in", transient=True
     )

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import termios
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tinycloud.node import Node
@@ -57,10 +59,17 @@ class OpenSSH:
         assert done.returncode == 0, done
         return done.stdout.decode().strip()
 
-    def start(self, *words: str) -> "subprocess.Popen[bytes]":
-        """Start a remote command."""
+    @contextmanager
+    def start(self, *words: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """Start a remote command, which must have ended at the end of the block."""
         pipe = subprocess.PIPE
-        return subprocess.Popen(self.command(*words), stdin=pipe, stdout=pipe, stderr=pipe)
+        command = self.command(*words)
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as client:
+            try:
+                yield client
+            except BaseException:
+                client.kill()
+                raise
 
     def copy(self, program: str, *words: str) -> None:
         """Run `scp` or `sftp`; the word `NODE:...` is a path on the node."""

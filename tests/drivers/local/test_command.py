@@ -1,11 +1,12 @@
 """Commands on a node, over the real `ssh`."""
 
 import os
+import re
 import socket
 import subprocess
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncssh
@@ -123,11 +124,10 @@ def test_background_that_talks(ssh: OpenSSH) -> None:
         assert client.stdout
         assert client.stderr
         threading.Thread(target=client.stdout.read, daemon=True).start()
-        told: dict[bytes, bytes] = {}
-        while not {b"pid", b"exit-status"} <= told.keys():
-            line = client.stderr.readline()
-            told |= {word: line for word in (b"pid", b"exit-status") if word in line}
-        ssh.output(f"kill -- -{told[b'pid'].split()[1].decode()}")
+        told = b""
+        while not (pid := re.search(rb"^pid (\d+)$", told, re.M)) or b"exit-status" not in told:
+            told += client.stderr.readline()
+        ssh.output(f"kill -- -{pid[1].decode()}")
         assert client.wait(10) == 5
 
 
@@ -198,15 +198,15 @@ async def test_too_long_command(ssh: OpenSSH) -> None:
 def test_many_sessions(ssh: OpenSSH, tmp_path: Path) -> None:
     """Twenty commands run at once over one connection."""
     control = f"-oControlPath={tmp_path}/c"
-    master = subprocess.Popen(ssh.command("-N", "-M", control))
-    eventually((tmp_path / "c").exists)
-    clients = [ssh.start(control, f"read x; exit {number}") for number in range(20)]
-    statuses = [
-        client.communicate(b"\n")[0] is not None and client.returncode for client in clients
-    ]
-    master.terminate()
-    master.wait()
-    assert statuses == list(range(20))
+    with ssh.start("-N", "-M", control) as master:
+        eventually((tmp_path / "c").exists)
+        with ExitStack() as held:
+            commands = [f"read x; exit {number}" for number in range(20)]
+            clients = [held.enter_context(ssh.start(control, command)) for command in commands]
+            for client in clients:
+                client.communicate(b"\n")
+        master.terminate()
+    assert [client.returncode for client in clients] == list(range(20))
 
 
 def test_forwarding(ssh: OpenSSH) -> None:

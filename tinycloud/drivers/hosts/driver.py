@@ -61,6 +61,7 @@ class Hosts(Driver):
 
     async def prepare(self, spec: GroupSpec) -> None:
         """Promise hosts to the group: the first that are free. They are no nodes yet."""
+        read_known_hosts(self.known_hosts)  # if it can't be read, nothing else is done
         Register(spec.cluster).change(lambda places: reserved(places, spec, self.hosts))
 
     async def start(self, spec: GroupSpec) -> tuple[Node, ...]:

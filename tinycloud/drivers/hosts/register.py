@@ -49,18 +49,20 @@ class Register:
 
     def change(self, change: Change) -> tuple[Place, ...]:
         """Replace the places, or leave them if `change` raises; nobody else does meanwhile."""
-        with ExitStack() as held:
-            self._take_lock(held)
-            try:
-                before = self.places()
-                after = change(before)
-                if after != before:
-                    self._write(after)
-            finally:
-                if not self._file.exists():
-                    self._lock.unlink()
-        self._tidy()
-        return after
+        try:
+            with ExitStack() as held:
+                self._take_lock(held)
+                try:
+                    before = self.places()
+                    after = change(before)
+                    if after != before:
+                        self._write(after)
+                    return after
+                finally:
+                    if not self._file.exists():
+                        self._lock.unlink()
+        finally:
+            self._tidy()
 
     def _take_lock(self, held: ExitStack) -> None:
         """Have the lock; there is no await in here, so groups get hosts in their order."""

@@ -16,9 +16,11 @@ def username() -> str:
 
 @functools.cache
 def login_shell() -> str:
-    """Return this user's login shell, or `/bin/sh` where that can't be run."""
+    """Return this user's login shell, or `/bin/sh` where there is none to work with."""
     try:
         chosen = pwd.getpwuid(os.getuid()).pw_shell
     except KeyError:
         return "/bin/sh"
-    return chosen if os.path.isfile(chosen) and os.access(chosen, os.X_OK) else "/bin/sh"
+    usable = os.path.isfile(chosen) and os.access(chosen, os.X_OK)
+    # Accounts of services have these; but who launches a node is at work already.
+    return chosen if usable and os.path.basename(chosen) not in ("nologin", "false") else "/bin/sh"

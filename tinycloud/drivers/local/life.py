@@ -6,11 +6,10 @@ import os
 import signal
 import socket
 import sys
-import time
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,12 +17,10 @@ from ...node import node_name
 from ...ssh.server import Children, Machine, serving
 from ...store.folder import write_file
 from .folders import GroupFolder, NodeFolder
-from .lock import lock_from_below
+from .lifetime import note_the_end, the_end, vanish
 from .tree import end_descendants
 
 LOG_LIMIT = 1 << 16
-LOOK_AROUND = 60.0
-"""Seconds between two looks at the clock and at our own folder."""
 _PASSED_ON = ("PATH", "LANG", "TZ", "TMPDIR")
 _PR_SET_NAME, _PR_SET_CHILD_SUBREAPER = 15, 36
 _LIBRARY = ctypes.CDLL(None)
@@ -81,7 +78,8 @@ def _live(birth: Birth, listening: socket.socket) -> None:
     if sys.platform == "linux":
         _LIBRARY.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         _LIBRARY.prctl(_PR_SET_NAME, birth.name.encode()[:15], 0, 0, 0)
-    asyncio.run(_serve(birth, listening))
+    # Not `asyncio.run`, which would wait for threads that still look up some name.
+    asyncio.new_event_loop().run_until_complete(_serve(birth, listening))
 
 
 async def _serve(birth: Birth, listening: socket.socket) -> None:
@@ -93,13 +91,13 @@ async def _serve(birth: Birth, listening: socket.socket) -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     with Children() as children:
         async with serving(listening, machine(birth, os.environ), children) as server:
-            expired = await _until_the_end(birth, told_to_stop)
+            expired = await the_end(birth.folder, birth.deadline, told_to_stop)
             server.close()
             await end_descendants(children)
-    if expired:
-        _vanish(birth)
+    if expired and not told_to_stop.is_set():
+        vanish(birth.folder, birth.group)
     else:
-        _note_the_end(birth.folder)
+        note_the_end(birth.folder)
 
 
 def machine(birth: Birth, launcher: Mapping[str, str]) -> Machine:
@@ -120,36 +118,6 @@ def machine(birth: Birth, launcher: Mapping[str, str]) -> Machine:
         authorized_keys=birth.folder.authorized_keys,
         environment={"PATH": _PATH} | passed_on | own,
     )
-
-
-async def _until_the_end(birth: Birth, told_to_stop: asyncio.Event) -> bool:
-    """Wait until told to stop, or until the node's time is over: then return True."""
-    while not told_to_stop.is_set():
-        left = LOOK_AROUND if birth.deadline is None else birth.deadline - time.time()
-        # Nobody could find us any more, should the folder be deleted by hand.
-        if left <= 0 or not birth.folder.path.exists():
-            return True
-        with suppress(TimeoutError):
-            async with asyncio.timeout(min(left, LOOK_AROUND)):
-                await told_to_stop.wait()
-    return False
-
-
-def _note_the_end(folder: NodeFolder) -> None:
-    """Write down that no process is left of this node."""
-    if sys.platform != "linux":
-        return  # orphans are not ours to see: let whoever asks look through all processes
-    record = folder.record()
-    if record is not None and record.process and record.process.pid == os.getpid():
-        folder.write_record(replace(record, process=None))
-
-
-def _vanish(birth: Birth) -> None:
-    with lock_from_below(birth.group.lock, lambda: False) as held:
-        if held:
-            os.chdir("/")
-            birth.folder.remove()
-            birth.group.remove_if_empty()
 
 
 def _told(context: Mapping[str, object]) -> str:

@@ -1,9 +1,10 @@
 """Run a script on a node and feed it: a command whose standard input we have a use for."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import asyncssh
 
@@ -36,24 +37,42 @@ class Answer:
     stderr: bytes
 
 
-async def asked(channels: Channels, line: str, words: bytes) -> Answer:
-    """Run a script that reads `words`, and that ends when we do; return its answer."""
+class Sink(Protocol):
+    """Takes what a script prints, as it comes.
 
-    async def once() -> AsyncIterator[bytes]:
+    It says when that is `over`; and whether it is `garbled`, so that the script must go.
+    """
+
+    @property
+    def over(self) -> bool: ...
+
+    @property
+    def garbled(self) -> bool: ...
+
+    def feed(self, data: bytes) -> None: ...
+
+
+async def asked(channels: Channels, line: str, words: bytes, *, sink: Sink | None = None) -> Answer:
+    """Run a script that reads `words`, and that ends when we do; return its answer.
+
+    With a `sink` that gets what the script prints.
+    """
+
+    async def once() -> AsyncGenerator[bytes, None]:
         yield words
 
     # A node that answers more than it was asked is not to fill our memory.
     limit = SAID + 2 * len(words) + LINE * words.count(b"\0")
-    return await fed(channels, line, once(), leashed=True, limit=limit)
+    return await fed(channels, line, once(), leashed=True, sink=sink or _Kept(limit))
 
 
 async def fed(
     channels: Channels,
     line: str,
-    pieces: AsyncIterator[bytes | memoryview],
+    pieces: AsyncGenerator[bytes | memoryview, None] | AsyncGenerator[bytes, None],
     *,
     leashed: bool = False,
-    limit: int = SAID,
+    sink: Sink | None = None,
 ) -> Answer:
     """Run a script and feed it as fast as it takes it; return how it ended.
 
@@ -62,14 +81,20 @@ async def fed(
     cut short in whatever way, it comes to an end and leaves nothing behind. Raises
     `Cut`, and what asyncssh raises.
     """
-    session = _Feed(limit)
+    session = _Feed(sink or _Kept(SAID))
     try:
         await session.open(channels, line)
-        async for piece in pieces:
-            if not await session.write(piece):
-                break
+        async with aclosing(pieces):
+            async for piece in pieces:
+                if not await session.write(piece):
+                    break
         if leashed:
             await session.said_end()
+            if session.failure is not None:
+                raise session.failure
+            if session.garbled:
+                await session.end()
+                return session.answer()
             await session.write(BYE)
         session.finish()
         await session.closed.wait()
@@ -80,22 +105,44 @@ async def fed(
     return session.answer()
 
 
+class _Kept:
+    """Keeps so many bytes of what a script prints; it is over when that says so."""
+
+    garbled = False
+
+    def __init__(self, limit: int) -> None:
+        self.data = bytearray()
+        self._limit = limit
+
+    @property
+    def over(self) -> bool:
+        return len(self.data) == self._limit or self.data.endswith(b"\n" + END + b"\n")
+
+    def feed(self, data: bytes) -> None:
+        self.data += data[: self._limit - len(self.data)]
+
+
 class _Feed(asyncssh.SSHClientSession[bytes]):
     """Keeps what the script prints, and knows whether it takes more."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, sink: Sink) -> None:
         self.closed = asyncio.Event()
         self.channel: asyncssh.SSHClientChannel[bytes]
         self._opening: asyncio.Future[None] | None = None
         self._started = False
-        self._limit = limit
+        self._sink = sink
         self._over = asyncio.Event()
         self._ready = asyncio.Event()
         self._ready.set()
         self._ended = asyncio.Event()
-        self._stdout = bytearray()
         self._stderr = bytearray()
         self._error: Exception | None = None
+        self.failure: Exception | None = None
+
+    @property
+    def garbled(self) -> bool:
+        """Whether the script has to go, for nothing good will come of it."""
+        return self._sink.garbled
 
     async def open(self, channels: Channels, line: str) -> None:
         """Start the script; cancelled, it still starts, so that `end` can end it."""
@@ -139,7 +186,8 @@ class _Feed(asyncssh.SSHClientSession[bytes]):
         status, killed = self.channel.get_exit_status(), self.channel.get_exit_signal()
         if status is None and killed is None:
             raise Cut(str(self._error or "")) from self._error
-        return Answer(status=status, stdout=bytes(self._stdout), stderr=bytes(self._stderr))
+        stdout = bytes(self._sink.data) if isinstance(self._sink, _Kept) else b""
+        return Answer(status=status, stdout=stdout, stderr=bytes(self._stderr))
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self.channel = chan
@@ -148,9 +196,16 @@ class _Feed(asyncssh.SSHClientSession[bytes]):
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         if datatype:
             self._stderr += data[: SAID - len(self._stderr)]
-            return
-        self._stdout += data[: self._limit - len(self._stdout)]
-        if self._stdout.endswith(b"\n" + END + b"\n"):
+        elif self.failure is None:
+            self._take(data)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            self._sink.feed(data)
+        except Exception as error:  # it is for whoever waits for the answer
+            self.failure = error
+            self._stop()
+        if self._sink.over:
             self._ended.set()
 
     def eof_received(self) -> bool:

@@ -16,11 +16,9 @@ from types import TracebackType
 from typing import Self
 
 from ...errors import InvalidInput, MachineError
+from .parts import PART
 from .tree import kind, shown
 from .trouble import Refused, errno_words
-
-PART = b".tinycloud-part-"
-"""What the names of unfinished files begin with."""
 
 FILE_BITS, FOLDER_BITS = 0o755, 0o755
 """What a node may say about modes: nothing that lets others write, or runs as somebody else."""
@@ -67,12 +65,21 @@ class Folder:
         path = os.path.join(self.path, name)
         with _local(path):
             _check_plain(name)
-            with suppress(FileExistsError):
-                os.mkdir(name, mode & FOLDER_BITS | 0o700, dir_fd=self.descriptor)
-            found = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
-            if not stat.S_ISDIR(found.st_mode):
-                raise Refused(f"{shown(path)} is {kind(found.st_mode)} here: move it away")
+            try:
+                return self._entered(name, path)
+            except FileNotFoundError:
+                with suppress(FileExistsError):
+                    os.mkdir(name, mode & FOLDER_BITS | 0o700, dir_fd=self.descriptor)
+                return self._entered(name, path)
+
+    def _entered(self, name: bytes, path: bytes) -> "Folder":
+        try:
             return Folder(os.open(name, _OPEN | os.O_NOFOLLOW, dir_fd=self.descriptor), path)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENOTDIR):
+                raise
+            found = os.stat(name, dir_fd=self.descriptor, follow_symlinks=False)
+            raise Refused(f"{shown(path)} is {kind(found.st_mode)} here: move it away") from error
 
     def look(self, name: bytes) -> os.stat_result | None:
         """Return what is here under a name; of a link, what it is itself."""

@@ -12,6 +12,21 @@ LONGEST = 32 * 1024
 """Bytes of arguments that one command is given."""
 
 
+# Where nodes share a home, a folder that was missing may be there by now: then what is in
+# it goes there one by one.
+_FUNCTION = b"""
+place() {
+    mv -f "$1" "$2" 2>/dev/null && return
+    if test -d "$1" && test -d "$2${1##*/}"; then
+        for inner in "$1"/* "$1"/.[!.]* "$1"/..?*; do
+            if test -e "$inner"; then place "$inner" "$2${1##*/}/" || return; fi
+        done
+    else
+        mv -f "$1" "$2"
+    fi
+}"""
+
+
 def script(
     moved: Iterable[Entry], existing: Collection[bytes], refreshed: Sequence[Entry]
 ) -> bytes:
@@ -21,10 +36,13 @@ def script(
     it. `existing` are the folders that do. `refreshed` have the right content already,
     and get the right mode and time.
     """
-    lines = [b"s=0"]
-    for folder, names in moves(moved, existing):
-        staged = [b'"$1"/' + word(TOP + name) for name in names]
-        lines += _commands(b"mv -f", staged, b" " + _there(folder) + b"/")
+    lines = [_FUNCTION, b"s=0"]
+    for folder, entries in moves(moved, existing):
+        there = b" " + _there(folder) + b"/"
+        folders = [entry for entry in entries if entry.is_folder]
+        lines += [b"place " + _staged(entry) + there + b" || s=1" for entry in folders]
+        files = [_staged(entry) for entry in entries if not entry.is_folder]
+        lines += _commands(b"mv -f", files, there)
     for second, names in _grouped(refreshed, lambda entry: entry.second):
         lines += _commands(_touch(second), [_there(name) for name in names])
     # Always, for it notes on the node when it was last known that the content is right.
@@ -35,13 +53,13 @@ def script(
 
 def moves(
     moved: Iterable[Entry], existing: Collection[bytes]
-) -> tuple[tuple[bytes, list[bytes]], ...]:
+) -> tuple[tuple[bytes, list[Entry]], ...]:
     """Return what has to be moved into which folder; each folder comes before what is in it."""
-    found: dict[bytes, list[bytes]] = {}
+    found: dict[bytes, list[Entry]] = {}
     for entry in moved:
         folder = parent(entry.path)
         if not folder or folder in existing:
-            found.setdefault(folder, []).append(entry.path)
+            found.setdefault(folder, []).append(entry)
     return tuple(found.items())
 
 
@@ -52,6 +70,10 @@ def _grouped(
     for entry in entries:
         found.setdefault(key(entry), []).append(entry.path)
     yield from found.items()
+
+
+def _staged(entry: Entry) -> bytes:
+    return b'"$1"/' + word(TOP + entry.path)
 
 
 def _there(path: bytes) -> bytes:

@@ -1,7 +1,7 @@
 """Put files on one node: find out what it lacks, send that, and have it in its place."""
 
 import time
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator, Sequence
 
 import asyncssh
 
@@ -11,6 +11,7 @@ from ..connection import Ending
 from . import feed, script, sftp
 from .archive import END, Archive, member
 from .hashing import Hashes
+from .parts import leftovers, part
 from .place import script as placing
 from .progress import Tally
 from .shipment import Job, Shipment
@@ -76,6 +77,7 @@ class _There:
     ) -> None:
         self._put = put
         self._job = job
+        self._root = job.root
         self._archive = archive
         self._connection = connection
         self._channels = channels
@@ -86,6 +88,8 @@ class _There:
         survey = await self._survey()
         if survey is None:
             return await self._without_shell()
+        # SFTP may have another idea of where a path begins.
+        self._root = survey.root or self._root
         lack = lacks(self._job.entries, survey)
         if lack.conflicts:
             return list(lack.conflicts)
@@ -136,7 +140,8 @@ class _There:
     async def _unpack(self, found: Ways, survey: Survey, refreshed: Sequence[Entry]) -> list[str]:
         """Send what goes by tar, in batches, and have it unpacked; return what went wrong."""
         problems: list[str] = []
-        existing = {path for path, there in survey.found.items() if there.is_folder}
+        entries = self._job.entries
+        existing = {e.path for e in entries if e.is_folder and survey.has_folder(e)}
         for batch in _batches(self._job.entries, found.by_tar) or ([[]] if refreshed else []):
             stream = self._stream(batch, existing, refreshed, problems)
             with explained("can't send", self._connection):
@@ -156,11 +161,11 @@ class _There:
         existing: Collection[bytes],
         refreshed: Sequence[Entry],
         problems: list[str],
-    ) -> AsyncIterator[bytes | memoryview]:
+    ) -> AsyncGenerator[bytes | memoryview, None]:
         """Yield what `script.UNPACK` is fed."""
         entries = self._job.entries
         missed: dict[int, str] = {}
-        yield self._job.root + b"\n"
+        yield script.archive_head(self._job.root)
         async for data, held in self._archive.members(batch, missed):
             for begin in range(0, len(data), FED):
                 yield data[begin : begin + FED]
@@ -171,10 +176,26 @@ class _There:
         yield END
 
     async def _upload(self, indices: Iterable[int], refreshed: Sequence[Entry]) -> list[str]:
+        entries = [self._job.entries[index] for index in indices]
+        begun = await self._begun([entry for entry in entries if not entry.is_folder])
         async with sftp.session(self._connection, self._channels) as client:
             uploads = self._uploads(client)
-            entries = [self._job.entries[index] for index in indices]
-            return [*await uploads.write(entries), *await uploads.refresh(refreshed)]
+            return [*await uploads.write(entries, begun), *await uploads.refresh(refreshed)]
+
+    async def _begun(self, files: Sequence[Entry]) -> dict[bytes, int]:
+        """Return how much of files, by their paths, is left of an earlier transfer."""
+        by_part = {part(self._root, file): file for file in files}
+        if not by_part:
+            return {}
+        names = b"".join(path + b"\0" for path in by_part)
+        answer = await self._ask(script.LEFTOVERS, names, "can't look for what was begun")
+        begun = {}
+        for path, (size, theirs) in leftovers(answer.stdout, by_part).items():
+            file = by_part[path]
+            if await self._put.hashes.of_beginning(file, size) == theirs:
+                begun[file.path] = size
+                self._tally.expect(0, -size)
+        return begun
 
     async def _without_shell(self) -> list[str]:
         """Do all over SFTP: there is nothing else."""
@@ -195,7 +216,7 @@ class _There:
         return Uploads(
             client,
             self._connection,
-            self._job.root,
+            self._root,
             windows=self._put.windows,
             tally=self._tally,
         )

@@ -51,6 +51,8 @@ async def _start(connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClien
         if error.code in _TOO_MANY:
             raise
         raise Refused("it has no SFTP server: install one (openssh-sftp-server)") from error
+    except asyncssh.SFTPConnectionLost as error:
+        raise Refused("its SFTP server ended at once: install openssh-sftp-server") from error
     except asyncssh.SFTPBadMessage as error:
         cause = "what its shell prints at each login gets in between"
         raise Refused(f"its SFTP server is not understood: {cause}") from error

@@ -1,5 +1,6 @@
 """What a node has already, and so what it lacks."""
 
+import re
 import stat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,6 +9,11 @@ from .tree import Entry, kind, shown
 
 DOUBT = 2
 """Seconds within which a file can change twice and look the same: times are in whole seconds."""
+
+INSIDE = b"/."
+"""What follows the path of a folder, where a link is taken for what it leads to."""
+
+_BEGIN = re.compile(rb"^tinycloud (old|new) (tar|notar) ([0-9]{1,15}) (/[^\n]*)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +38,25 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Survey:
-    """What there is below a folder of a node, by path, of all that was asked for."""
+    """What there is below a folder of a node, by path, of all that was asked for.
+
+    `root` is the whole path of the folder, where that is known.
+    """
 
     has_tar: bool
     is_new: bool = False
+    root: bytes | None = None
     found: Mapping[bytes, Found] = field(default_factory=dict)
+
+    def at(self, entry: Entry) -> Found | None:
+        """Return what is in the place of an entry: a link, unless it leads to a folder."""
+        inside = self.found.get(entry.path + INSIDE) if entry.is_folder else None
+        return inside or self.found.get(entry.path)
+
+    def has_folder(self, entry: Entry) -> bool:
+        """Return whether there is a folder in the place of an entry."""
+        there = self.at(entry)
+        return there is not None and there.is_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,24 +77,29 @@ class Lack:
 
 def asked(entries: Iterable[Entry]) -> bytes:
     """Return the names to survey: the root, and all that have no line break in them."""
-    names = (b"./%s\0" % entry.path for entry in entries if b"\n" not in entry.path)
-    return b".\0" + b"".join(names)
+    names = [b".\0"]
+    for entry in entries:
+        if b"\n" not in entry.path:
+            names.append(b"./%s\0" % entry.path)
+            if entry.is_folder:  # which may be a link to one
+                names.append(b"./%s%s\0" % (entry.path, INSIDE))
+    return b"".join(names)
 
 
 def parsed(answer: bytes, now: float) -> Survey | None:
     """Return what a node answered at `now`; None if that is no answer."""
-    lines = answer.split(b"\n")
     # What a login shell says by itself, for whatever reason, comes before.
-    start = next((i for i, line in enumerate(lines) if line.startswith(b"tinycloud ")), None)
-    if start is None:
+    begin = _BEGIN.search(answer)
+    if begin is None:
         return None
+    new, tar, clock, root = begin.groups()
+    lines = answer[begin.end() :].split(b"\n")
+    ahead = int(clock) - int(now)
     try:
-        _, new, tar, clock = lines[start].split(b" ")
-        ahead = int(clock) - int(now)
-        found = dict(_found(line, ahead) for line in lines[start + 1 :] if line[:1].isdigit())
+        found = dict(_found(line, ahead) for line in lines if line[:1].isdigit())
     except ValueError:
         return None
-    return Survey(has_tar=tar == b"tar", is_new=new == b"new", found=found)
+    return Survey(has_tar=tar == b"tar", is_new=new == b"new", root=root, found=found)
 
 
 def _found(line: bytes, ahead: int) -> tuple[bytes, Found]:
@@ -90,7 +115,7 @@ def lacks(entries: Sequence[Entry], survey: Survey) -> Lack:
     missing, doubtful, modes, conflicts = [], [], [], []
     unchanged = 0
     for index, entry in enumerate(entries):
-        there = survey.found.get(entry.path)
+        there = survey.at(entry)
         if there is None:
             missing.append(index)
         elif entry.is_folder != there.is_folder:

@@ -52,3 +52,8 @@ def joined(folder: bytes, path: bytes) -> bytes:
 def parent(path: bytes) -> bytes:
     """Return the folder that a path is in; nothing for the first of a relative path."""
     return path.rpartition(b"/")[0]
+
+
+def shown(path: bytes) -> str:
+    """Return a path on a node as people may read it."""
+    return (path.removeprefix(b"./") or b".").decode(errors="backslashreplace")

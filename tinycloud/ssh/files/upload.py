@@ -2,14 +2,14 @@
 
 import asyncio
 import os
-import secrets
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from types import MappingProxyType
 
 import asyncssh
 
 from ...fanout import fan_out, to_the_end
-from . import target
+from . import parts, target
 from .progress import Tally
 from .sftp import write_block
 from .survey import Found, Survey
@@ -18,13 +18,13 @@ from .trouble import Refused
 from .windows import FILES_PER_NODE, REQUESTS_PER_FILE, Windows
 from .words import explained
 
-PART = b".tinycloud-part-"
-"""What the names of unfinished files begin with."""
-
 PRIVATE = asyncssh.SFTPAttrs(permissions=0o600)
 
 CLEANUP = 2.0
 """Seconds that a node has to remove what was cut short."""
+
+_BROKEN = (asyncssh.Error, OSError, ValueError)
+"""What a connection that fails raises; among them `TimeoutError`."""
 
 FULL = 1024 * 1024
 """Bytes: a disk with less room than that is the reason why a file can't be written."""
@@ -50,9 +50,16 @@ class Uploads:
         self._root = root
         self._windows = windows
         self._tally = tally
+        self._begun: Mapping[bytes, int] = {}
 
-    async def write(self, entries: Iterable[Entry]) -> list[str]:
-        """Make folders and write files; return what went wrong with some of them."""
+    async def write(
+        self, entries: Iterable[Entry], begun: Mapping[bytes, int] = MappingProxyType({})
+    ) -> list[str]:
+        """Make folders and write files; return what went wrong with some of them.
+
+        `begun` says how many bytes of a file, by its path, are there already.
+        """
+        self._begun = begun
         files = []
         for entry in entries:
             if entry.is_folder:
@@ -85,7 +92,9 @@ class Uploads:
 
         async def look(entry: Entry) -> None:
             with suppress(asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
-                attrs = await self._client.stat(self._path(entry))
+                attrs = await self._client.stat(
+                    self._path(entry), follow_symlinks=entry.is_folder
+                )
                 found[entry.path] = Found(attrs.size or 0, attrs.mtime or 0, attrs.permissions or 0)
 
         for problem in await self._each(entries, look, QUESTIONS):
@@ -129,10 +138,10 @@ class Uploads:
     async def _write(self, entry: Entry) -> None:
         """Write a file, which nobody sees under its name before it is whole."""
         path = self._path(entry)
-        part = target.joined(target.parent(path), PART + secrets.token_hex(8).encode())
+        part = parts.part(self._root, entry)
         try:
             await self._fill(entry, part)
-            await self._put_in_place(part, path)
+            await self._put_in_place(part, path, entry)
         except BaseException as error:
             # The server may have nothing to say but that it failed; so ask, while it is so.
             full = isinstance(error, asyncssh.SFTPFailure) and await self._is_full(part)
@@ -148,19 +157,31 @@ class Uploads:
         async with self._windows.files:
             descriptor = await asyncio.to_thread(opened, entry)
             try:
-                flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
-                async with await self._client.open(
-                    part, flags, PRIVATE, encoding=None, block_size=0
-                ) as file:
-                    await self._copy(entry, descriptor, file)
-                    _check_unchanged(entry, descriptor)
-                    await file.setstat(attributes(entry))
+                # Not truncated: another node may share the folder, and write the same into it.
+                flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT
+                file = await self._client.open(part, flags, PRIVATE, encoding=None, block_size=0)
+                await self._write_all(entry, descriptor, file)
             finally:
                 os.close(descriptor)
 
+    async def _write_all(
+        self, entry: Entry, descriptor: int, file: asyncssh.SFTPClientFile
+    ) -> None:
+        try:
+            await self._copy(entry, descriptor, file)
+            _check_unchanged(entry, descriptor)
+            await file.setstat(attributes(entry))
+        except Exception:
+            with suppress(*_BROKEN):
+                async with asyncio.timeout(CLEANUP):
+                    await file.close()
+            raise
+        await file.close()
+
     async def _copy(self, entry: Entry, descriptor: int, file: asyncssh.SFTPClientFile) -> None:
         block = write_block(self._client)
-        offsets = iter(range(0, entry.size, block))
+        begun = self._begun.get(entry.path, 0)
+        offsets = iter(range(begun, entry.size, block))
         moved = 0
 
         async def some(_: int) -> None:
@@ -176,12 +197,12 @@ class Uploads:
                 self._tally.moved(size)
 
         try:
-            await fan_out(some, range(min(REQUESTS_PER_FILE, -(-entry.size // block))))
+            await fan_out(some, range(min(REQUESTS_PER_FILE, -(-(entry.size - begun) // block))))
         except BaseException:
             self._tally.moved(-moved)
             raise
 
-    async def _put_in_place(self, part: bytes, path: bytes) -> None:
+    async def _put_in_place(self, part: bytes, path: bytes, entry: Entry) -> None:
         try:
             await self._client.posix_rename(part, path)
         except asyncssh.SFTPOpUnsupported:
@@ -189,15 +210,20 @@ class Uploads:
             with suppress(asyncssh.SFTPNoSuchFile):
                 await self._client.remove(path)
             await self._client.rename(part, path)
+        except asyncssh.SFTPNoSuchFile:
+            # Another node that shares the folder was faster.
+            found = await self._client.stat(path)
+            if (found.size, found.mtime) != (entry.size, entry.second):
+                raise
 
     async def _is_full(self, path: bytes) -> bool:
         with suppress(asyncssh.SFTPError, ValueError):
-            found = await self._client.statvfs(path)
+            found = await self._client.statvfs(target.parent(path) or b"/")
             return found.bavail * found.bsize < FULL
         return False
 
     async def _discard(self, part: bytes) -> None:
-        with suppress(asyncssh.Error, OSError, ValueError):
+        with suppress(*_BROKEN):
             async with asyncio.timeout(CLEANUP):
                 await self._client.remove(part)
 

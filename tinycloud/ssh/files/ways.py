@@ -42,7 +42,7 @@ def _apart(entries: Sequence[Entry], survey: Survey) -> set[bytes]:
     for entry in entries:
         if not entry.is_folder:
             continue
-        there = survey.found.get(entry.path)
+        there = survey.at(entry)
         if parent(entry.path) in apart or (there and root and there.device != root.device):
             apart.add(entry.path)
     return apart
