@@ -68,15 +68,19 @@ def files(pattern: str = "*") -> list[str]:
 
 def node_processes() -> list[psutil.Process]:
     """Return the processes that work in this test's state folder: local nodes, and theirs."""
-    state = os.environ["TINYCLOUD_STATE_DIR"]
-    return [process for process in psutil.process_iter() if _works_in(process, state)]
+    return list(homes())
 
 
-def _works_in(process: psutil.Process, folder: str) -> bool:
-    try:
-        return process.cwd().startswith(folder) and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
+def homes() -> dict[psutil.Process, Path]:
+    """Return those processes with the folders that they work in."""
+    state = Path(os.environ["TINYCLOUD_STATE_DIR"])
+    found = {}
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended, or is another user's
+            folder = Path(process.cwd())
+            if state in folder.parents:
+                found[process] = folder
+    return found
 
 
 def ids(nodes: tuple[Node, ...]) -> dict[str, str]:

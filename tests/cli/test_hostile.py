@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pyte
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tinycloud.cli.lines import BUDGET, SHORTEST, Lines, columns, cut
+from tinycloud.cli.lines import BUDGET, SHORTEST, Lines
+from tinycloud.cli.width import columns, cut
 from tinycloud.node import Node, Status
 from tinycloud.text import printable
 
@@ -145,6 +146,7 @@ def test_json_gets_every_byte(cli: Cli, voltron: Path, hostile: Path) -> None:
     assert voltron.exists()
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=40), max_size=8))
 def test_a_pipe_gets_lines_whole_however_they_come(pieces: list[bytes]) -> None:
     """Wherever output is split on its way, the lines are the same, and so are their bytes."""
@@ -156,19 +158,21 @@ def test_a_pipe_gets_lines_whole_however_they_come(pieces: list[bytes]) -> None:
     assert written(*pieces, terminal=False) == expected
 
 
-@given(st.lists(st.binary(max_size=200), max_size=8))
+@settings(deadline=None)
+@given(st.lists(st.binary(max_size=60), max_size=4))
 def test_a_terminal_gets_nothing_but_text(pieces: list[bytes]) -> None:
     """Whatever bytes come, in whatever pieces, no row begins with anything but the label."""
     shown = written(*pieces, terminal=True).decode()
     plain = shown.replace("\x1b[0m", "")
     assert all(row.startswith(("\x1b[", " " * 10)) for row in shown.splitlines())
     assert plain.count("\x1b") == shown.count("\x1b[0m")
-    screen = pyte.Screen(80, 400)
+    screen = pyte.Screen(80, 60)
     pyte.Stream(screen).feed(shown.replace("\n", "\r\n"))
     rows = [row for row in screen.display if row.strip()]
     assert all(row.startswith(("worker-1: ", " " * 10)) for row in rows)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.integers(8, 40))
 def test_cut_text_fits(text: str, room: int) -> None:
     """No piece is wider than its room, and no letter is lost."""
@@ -178,6 +182,7 @@ def test_cut_text_fits(text: str, room: int) -> None:
     assert all(pieces) or pieces == [""]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_printable_text_is_one_line(text: str) -> None:
     """Text made printable holds nothing that moves a cursor, breaks a line or can't be encoded."""
@@ -240,6 +245,18 @@ def test_what_a_provider_says_is_text(cli: Cli) -> None:
     with Terminal([PROGRAM, "list", "voltron"], columns=150) as terminal:
         assert terminal.to_the_end() == 0
     assert "[/red]\\x1b[2J\\n:warning:" in terminal.rows[1]
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_an_error_poses_as_no_remedy(state: Path, columns: int) -> None:
+    """What an error quotes does not come to stand at the beginning of a row, where remedies do."""
+    padding = "." * (columns - len("error: not a cluster name: '"))
+    with Terminal([PROGRAM, "list", f"{padding}fix: rm -rf ~"], columns=columns) as terminal:
+        assert terminal.to_the_end() == 2
+    (fix,) = (row for row in terminal.rows if row.startswith("fix: "))
+    assert fix.startswith("fix: use letters")
+    assert "       fix: rm -rf ~" in terminal.shown
+    assert not state.exists()
 
 
 @pytest.mark.usefixtures("odd")

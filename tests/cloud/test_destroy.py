@@ -4,8 +4,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+import steps
 from clusters import files, ids, launched, local, node_processes
-from machines import Memory, Provider, Troubled, fail
+from machines import Memory, MemoryNode, Provider, Troubled, fail
 
 from tinycloud import (
     Cloud,
@@ -14,10 +15,14 @@ from tinycloud import (
     Group,
     GroupSpec,
     LaunchFailed,
+    Node,
+    PerNode,
     ProviderError,
     ResourcesRemain,
     State,
+    Status,
 )
+from tinycloud.cloud.destroy import surely_gone
 from tinycloud.store import ClusterFolder
 
 
@@ -193,6 +198,39 @@ async def test_more_nodes_than_asked_for_are_destroyed_too(provider: Provider) -
     assert provider.ids() == {}
 
 
+async def test_what_is_far_from_the_others_is_found_by_what_is_recorded(
+    provider: Provider,
+) -> None:
+    """A lone node past a wide gap is listed, kept by a failed launch, and destroyed."""
+
+    def driver() -> Driver:
+        return PerNode(lambda spec, index: MemoryNode(provider, spec, index))
+
+    await Cloud([Group("web", 40, driver())], name="c").launch(wait=False)
+    group = provider.machines["c", "web"]
+    for index in range(39):
+        del group[index]
+    last = group[39]
+    cloud = Cloud([Group("web", 1, driver())], name="c")
+    assert await cloud.list() == (last,)
+    assert len(await cloud.status()) == 40
+    stuck = Troubled(driver(), after=fail("start", "web", OSError("full")))
+    with pytest.raises(LaunchFailed):
+        await Cloud([Group("web", 1, stuck)], name="c").launch(wait=False)
+    assert group == {39: last}
+    assert [result.node for result in await cloud.destroy()] == [last]
+    assert (provider.ids(), provider.prepared, files()) == ({}, set(), [])
+
+
+def test_what_is_surely_gone() -> None:
+    """Of nodes, those that don't remain; none if something remains that is no node."""
+    web = tuple(Node(tag="web", index=i, id=str(i), status=Status.RUNNING) for i in range(3))
+    assert surely_gone(web, ()) == web
+    assert surely_gone(web, ("web-1",)) == (web[0], web[2])
+    assert surely_gone(web, ("web-1", "disk-7")) == ()
+    assert surely_gone(web, ("group web",)) == ()
+
+
 async def test_a_cancelled_destroy_can_be_completed(provider: Provider) -> None:
     """Cancelled half-way the cluster is still known, and a second destroy ends it."""
     begun = asyncio.Event()
@@ -212,6 +250,26 @@ async def test_a_cancelled_destroy_can_be_completed(provider: Provider) -> None:
     assert "c/db-0" in provider.ids()
     await cluster(Memory(provider)).destroy()
     assert (provider.ids(), files()) == ({}, [])
+
+
+def test_cancelled_after_any_step_a_destroy_can_be_completed(provider: Provider) -> None:
+    """Wherever it waits, a cancelled destroy leaves a cluster that a second one ends."""
+    whole = cluster(Memory(provider))
+    asyncio.run(launch(whole))
+    last = steps.run(whole.destroy()).steps
+    assert last > 10
+    for step in range(1, last):
+        asyncio.run(launch(whole))
+        assert steps.run(whole.destroy(), cancel_at=[step]).cancelled
+        if provider.ids():
+            assert ClusterFolder("c").record() is not None
+        steps.run(whole.destroy())
+        assert (provider.ids(), provider.prepared, files()) == ({}, set(), [])
+
+
+async def launch(cloud: Cloud) -> None:
+    """Launch without waiting for SSH."""
+    await cloud.launch(wait=False)
 
 
 async def test_a_folder_made_for_the_work_goes_with_it(provider: Provider) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import mortal
 import pytest
-from clusters import files, local, node_processes
+from clusters import files, homes, local, node_processes
 
 from tinycloud import Status
 from tinycloud.cli.clusters import known
@@ -60,8 +60,7 @@ def killed(at: int, tmp_path: Path, *words: str) -> int:
 
 def alive() -> set[str]:
     """Return the names of the nodes whose processes live."""
-    homes = [Path(process.cwd()) for process in node_processes()]
-    return {f"{home.parent.parent.name}-{home.parent.name}" for home in homes}
+    return {f"{home.parent.parent.name}-{home.parent.name}" for home in homes().values()}
 
 
 async def check_found() -> None:

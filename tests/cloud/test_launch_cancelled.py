@@ -1,6 +1,7 @@
 """A launch that is cancelled, wherever that is, takes back what it made and nothing else."""
 
 import asyncio
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import steps
+from clusters import files, local, node_processes
 from machines import Memory, MemoryNode, Provider, Trouble, Troubled, fail
 
 from tinycloud import Cloud, Driver, Group, GroupSpec, LaunchFailed, PerNode, Status
@@ -164,6 +166,47 @@ def test_cancelled_twice_it_undoes_itself_all_the_same(case: Case, state: Path) 
     last = check(case, state).steps
     for step in some(last, 8):
         check(case, state, step, step + 1 + step % 5)
+
+
+def real_launch(cancel_at: int) -> steps.Run:
+    """Add two local nodes to a cluster of one, cancelled after this step; check all that is."""
+    asyncio.run(_launch_local(0))
+    before = node_processes()
+    ran = steps.run(local(2).launch(), cancel_at=[cancel_at])
+    if ran.cancelled:
+        assert node_processes() == before
+        assert len(files("node.json")) == 1
+        (master,) = asyncio.run(local(2).execute("true"))
+        assert master.ok
+    else:
+        assert (ran.error, len(files("node.json"))) == (None, 3)
+    asyncio.run(_destroy_local())
+    assert (node_processes(), files()) == ([], [])
+    return ran
+
+
+async def _launch_local(workers: int) -> None:
+    await local(workers).launch()
+
+
+async def _destroy_local() -> None:
+    await local(2).destroy()
+
+
+def test_a_real_launch_cancelled_after_some_steps_undoes_itself() -> None:
+    """With local nodes too, while they are forked, connected to and greeted."""
+    last = real_launch(0).steps
+    for number in range(1, 6):
+        assert real_launch(last * number // 6).cancelled
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(1800)
+def test_a_real_launch_cancelled_after_any_step_undoes_itself() -> None:
+    """It is so for every step."""
+    for step in itertools.count(1):
+        if not real_launch(step).cancelled:
+            break
 
 
 @ALL_CASES

@@ -86,15 +86,19 @@ class Window:
         """Wait until the screen shows this; what came before is forgotten."""
         deadline = time.monotonic() + within
         while not (found := re.search(pattern.encode(), self._screen)):
-            left = deadline - time.monotonic()
-            assert left > 0, f"no {pattern!r} in {self._screen[-2000:]!r}"
-            self._read(left)
+            ended = self.process.poll() is not None
+            missing = f"no {pattern!r} in {self._screen[-2000:]!r}"
+            assert time.monotonic() < deadline, missing
+            if not self._read(0.1):
+                assert not ended, missing
         self._screen = self._screen[found.end() :]
         return found
 
-    def _read(self, within: float) -> None:
-        if select.select([self._ours], [], [], within)[0]:
+    def _read(self, within: float) -> bool:
+        readable = bool(select.select([self._ours], [], [], within)[0])
+        if readable:
             self._screen += os.read(self._ours, 65536)
+        return readable
 
     def shows(self, keys: str, pattern: str) -> "re.Match[bytes]":
         """Press these keys again and again until the screen shows this."""

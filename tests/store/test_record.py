@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinycloud.errors import InvalidInput
@@ -48,6 +48,7 @@ def test_a_record_cut_at_any_byte_is_damaged() -> None:
         assert caught.value.fix.startswith("rm '/some where/record.json', then run the same")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_make_anything_but_a_record_or_an_error(data: bytes) -> None:
     """Whatever the file holds, it is a record or damaged."""

@@ -1,20 +1,22 @@
 """A cluster in the words of others: OpenSSH's configuration and known hosts, Ansible's inventory.
 
-All of it is text made of plain data. What ends up in it was checked or encoded, since a
-line break in the wrong place would be a command to run.
+All of it is text made of plain data. What gets into it is checked or encoded: a line
+break in the wrong place would be a command to run.
 """
 
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ..cloud.exports import Peer
 from ..errors import InvalidInput, ProviderError
 from ..host import Host, parsed_host
-from ..node import Node
 from ..text import printable
+
+Settings = dict[str, str]
+"""What OpenSSH is told of a host, by the name of the setting."""
 
 _AUTHORITY = "@cert-authority "
 _PUBLIC_KEY = re.compile(r"(@[a-z-]+ )?([A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+)")
@@ -38,95 +40,81 @@ _STRICT = {
 _ONE_KEY = {"IdentitiesOnly": "yes", "IdentityAgent": "none"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A node as other programs are told of it.
+def known_hosts(peers: Iterable[Peer]) -> str:
+    """Return the file that holds the host keys of these machines, and no other."""
+    lines = {
+        f"{key[1] or ''}{alias(peer)} {key[2]}\n": None
+        for peer in with_bastions(peers)
+        for key in filter(None, map(_PUBLIC_KEY.match, peer.host_keys.splitlines()))
+    }
+    return "".join(lines)
 
-    `host_keys` are lines like those of `Node.host_key`, and `known_hosts` is the file
-    for them. `key` logs in; None leaves that to whatever keys the other program has.
-    `via` is the bastion on the way, if there is one, and `python` an interpreter that is
-    surely there.
+
+def with_bastions(peers: Iterable[Peer]) -> tuple[Peer, ...]:
+    """Return these machines, and each bastion on the way to them once."""
+    found = {peer.name: peer for peer in peers}
+    found |= {peer.via.name: peer.via for peer in found.values() if peer.via}
+    return tuple(found.values())
+
+
+def alias(peer: Peer) -> str:
+    """Return the word that host keys are filed under: the machine's id, not where it is.
+
+    But a certificate is made out to where it is.
     """
-
-    cluster: str
-    node: Node
-    host_keys: str
-    known_hosts: Path
-    key: Path | None = None
-    via: str | None = None
-    python: Path | None = None
-
-    @property
-    def name(self) -> str:
-        """What the node is called outside of its cluster: `voltron-worker-3`."""
-        return f"{self.cluster}-{self.node.name}"
-
-    @property
-    def alias(self) -> str:
-        """What its host keys are filed under: the machine's id, not where it is.
-
-        But a certificate is made out to where it is.
-        """
-        certified = _AUTHORITY in self.host_keys and self.node.address
-        return encoded(certified.lower() if certified else self.node.id)
+    certified = _AUTHORITY in peer.host_keys and peer.node.address
+    return _encoded(certified.lower() if certified else peer.node.id)
 
 
-def encoded(word: str) -> str:
+def _encoded(text: str) -> str:
     """Return a text as one word of a known hosts file, which has wildcards and ignores case."""
-    return re.sub("[^a-z0-9.:_-]", _hexadecimal, word)
+    return re.sub("[^a-z0-9.:_-]", _hexadecimal, text)
 
 
 def _hexadecimal(found: re.Match[str]) -> str:
     return "".join(f"+{byte:02x}" for byte in found[0].encode())
 
 
-def known_hosts(entries: Iterable[Entry]) -> str:
-    """Return the file that holds the host keys of these nodes, and no other."""
-    return "".join(
-        f"{key[1] or ''}{entry.alias} {key[2]}\n"
-        for entry in entries
-        for key in filter(None, map(_PUBLIC_KEY.match, entry.host_keys.splitlines()))
-    )
+def ssh_config(peers: Iterable[Peer], known_hosts: Path) -> str:
+    """Return the configuration with which OpenSSH finds these machines, and trusts no other."""
+    blocks = [_block(peer, known_hosts) for peer in with_bastions(peers)]
+    return "\n".join(blocks)
 
 
-def ssh_config(entries: Iterable[Entry]) -> str:
-    """Return the configuration with which OpenSSH finds these nodes, and trusts nobody else."""
-    return "\n".join(_block(entry) for entry in entries)
-
-
-def _block(entry: Entry) -> str:
-    host = _checked(entry.node)
+def _block(peer: Peer, known_hosts: Path) -> str:
+    host = _checked(peer)
     settings = {
         "HostName": host.address.replace("%", "%%"),
-        "Port": str(entry.node.port),
+        "Port": str(peer.node.port),
         "User": host.username,
-        **({"IdentityFile": f'"{_path(entry.key)}"'} if entry.key else {}),
-        **_options(entry),
+        **_settings(peer, known_hosts),
+        **({"ProxyJump": peer.via.name} if peer.via else {}),
     }
-    return f"Host {entry.name}\n" + "".join(f"    {key} {text}\n" for key, text in settings.items())
+    lines = [f"    {name} {text}\n" for name, text in settings.items()]
+    return f"Host {peer.name}\n{''.join(lines)}"
 
 
-def _options(entry: Entry) -> dict[str, str]:
-    """Return the settings that make OpenSSH as strict as we are."""
+def _settings(peer: Peer, known_hosts: Path) -> Settings:
+    """Return the settings that have OpenSSH log in, as strict as we are."""
+    key = {"IdentityFile": f'"{_path(peer.key)}"', **_ONE_KEY} if peer.key else {}
     return {
-        "HostKeyAlias": entry.alias,
-        "UserKnownHostsFile": f'"{_path(entry.known_hosts)}"',
+        "HostKeyAlias": alias(peer),
+        "UserKnownHostsFile": f'"{_path(known_hosts)}"',
         **_STRICT,
-        **(_ONE_KEY if entry.key else {}),
-        **({"ProxyJump": str(parsed_host(entry.via))} if entry.via else {}),
+        **key,
     }
 
 
-def _checked(node: Node) -> Host:
-    """Return where the node is, or raise `ProviderError` if what its driver says can't be."""
-    host = Host(address=node.address or "", username=node.username)
+def _checked(peer: Peer) -> Host:
+    """Return where a machine is, or raise `ProviderError` if what its driver says can't be."""
+    host = Host(address=peer.node.address or "", username=peer.node.username)
     try:
         if parsed_host(str(host)) == host:
             return host
     except InvalidInput:
         pass
     raise ProviderError(
-        f"{node.name} has no address that other programs could use",
+        f"{peer.node.name} has no address that other programs could use",
         cause=f"its driver says {str(host)!r}",
         fix="use tinycloud's own commands",
     )
@@ -144,28 +132,18 @@ def _path(path: Path) -> str:
     return text.replace("%", "%%")
 
 
-def inventory(cluster: str, entries: Iterable[Entry]) -> dict[str, object]:
+def inventory(cluster: str, peers: Iterable[Peer], known_hosts: Path) -> dict[str, object]:
     """Return what Ansible is told: a group of hosts for each tag, in one for the cluster."""
-    tags: dict[str, list[Entry]] = {}
-    for entry in entries:
-        tags.setdefault(entry.node.tag, []).append(entry)
+    tags: dict[str, list[Peer]] = {}
+    for peer in peers:
+        tags.setdefault(peer.node.tag, []).append(peer)
     *names, whole = _group_names((*tags, cluster))
-    groups = {name: _group(found) for name, found in zip(names, tags.values(), strict=True)}
-    return {"all": {"children": {whole: {"children": groups}}}}
-
-
-def _group(entries: Sequence[Entry]) -> dict[str, object]:
-    first = entries[0]
-    key, python = first.key, first.python
-    return {
-        "vars": {
-            "ansible_connection": "ssh",
-            "ansible_host_key_checking": True,
-            **({"ansible_ssh_private_key_file": _path(key)} if key else {}),
-            **({"ansible_python_interpreter": _path(python)} if python else {}),
-        },
-        "hosts": {entry.name: _variables(entry) for entry in entries},
+    groups = {
+        name: {"hosts": {peer.name: _variables(peer, known_hosts) for peer in found}}
+        for name, found in zip(names, tags.values(), strict=True)
     }
+    strict = {"ansible_connection": "ssh", "ansible_host_key_checking": True}
+    return {"all": {"children": {whole: {"vars": strict, "children": groups}}}}
 
 
 def _group_names(words: Iterable[str]) -> list[str]:
@@ -179,15 +157,35 @@ def _group_names(words: Iterable[str]) -> list[str]:
     return names
 
 
-def _variables(entry: Entry) -> dict[str, object]:
-    host = _checked(entry.node)
-    options = [f"-o{key}={text}" for key, text in _options(entry).items()]
+def _variables(peer: Peer, known_hosts: Path) -> dict[str, object]:
+    host = _checked(peer)
+    settings = _settings(peer, known_hosts)
+    settings.pop("IdentityFile", None)
+    if peer.via:
+        settings["ProxyCommand"] = _proxy_command(peer.via, known_hosts)
     return {
         "ansible_host": host.address,
-        "ansible_port": entry.node.port,
+        "ansible_port": peer.node.port,
         "ansible_user": host.username,
-        "ansible_ssh_common_args": shlex.join(options),
+        "ansible_ssh_common_args": shlex.join(_words(settings)),
+        **({"ansible_ssh_private_key_file": _path(peer.key)} if peer.key else {}),
+        **({"ansible_python_interpreter": str(peer.python)} if peer.python else {}),
     }
+
+
+def _words(settings: Settings) -> list[str]:
+    return [f"-o{name}={text}" for name, text in settings.items()]
+
+
+def _proxy_command(bastion: Peer, known_hosts: Path) -> str:
+    """Return the command that leads over a bastion, for a program that can't be told of two hosts.
+
+    OpenSSH replaces `%h` and `%p` in it, and `%%` by one `%`.
+    """
+    host = _checked(bastion)
+    options = [*_words(_settings(bastion, known_hosts)), f"-l{host.username}"]
+    words = ["ssh", *options, f"-p{bastion.node.port}", host.address]
+    return f"{shlex.join(words).replace('%', '%%')} -W [%h]:%p"
 
 
 def yaml(content: Mapping[str, object], depth: int = 0) -> str:

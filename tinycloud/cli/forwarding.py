@@ -74,20 +74,12 @@ def request(
     bind: str | None = None,
     as_json: bool = False,
 ) -> Request:
-    """Return what these words ask for, or raise `InvalidInput`.
-
-    After a TAG the first number is the INDEX, unless it is all that could be forwarded.
-    """
-    rest = list(words)
-    tag = None if not rest or _PORTS.fullmatch(rest[0]) else rest.pop(0)
-    index = "0"
-    if tag is not None and rest and _INDEX.fullmatch(rest[0]):
-        if len(rest) > 1 or socks is not None or not rest[0].isdigit():
-            index = rest.pop(0)
-    wishes = [wish(word) for word in rest]
+    """Return what these words ask for, or raise `InvalidInput`."""
+    tag, index, ports = _sorted(words, others=socks is not None)
+    wishes = [wish(port) for port in ports]
     if socks is not None:
         wishes.append(Wish(local=socks))
-    _check(wishes)
+    _check(wishes, tag)
     return Request(
         tag=tag,
         index=_one(index),
@@ -96,6 +88,20 @@ def request(
         bind="127.0.0.1" if bind is None else bind,
         as_json=as_json,
     )
+
+
+def _sorted(words: Sequence[str], *, others: bool) -> tuple[str | None, str, Sequence[str]]:
+    """Return the TAG, the INDEX and the ports among these words.
+
+    After a TAG the first number is the INDEX, but where nothing else could be forwarded
+    (`others` may be) it is a port.
+    """
+    if not words or ":" in words[0] or _PORTS.fullmatch(words[0]):
+        return None, "0", words
+    tag, *rest = words
+    if rest and _INDEX.fullmatch(rest[0]) and (others or len(rest) > 1 or not rest[0].isdigit()):
+        return tag, rest[0], rest[1:]
+    return tag, "0", rest
 
 
 def wish(word: str) -> Wish:
@@ -120,9 +126,10 @@ def _one(index: str) -> int:
     return found[0]
 
 
-def _check(wishes: Sequence[Wish]) -> None:
+def _check(wishes: Sequence[Wish], tag: str | None) -> None:
     if not wishes:
-        raise InvalidInput("nothing to forward", fix=f"{SYNTAX}, or --socks PORT")
+        cause = "" if tag is None else f"{tag[:80]!r} is taken for a group"
+        raise InvalidInput("nothing to forward", cause=cause, fix=f"{SYNTAX}, or --socks PORT")
     locals_ = [wish.local for wish in wishes if wish.local]
     double = next((port for port in locals_ if locals_.count(port) > 1), None)
     if double is not None:

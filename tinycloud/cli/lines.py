@@ -1,22 +1,17 @@
 """Output of many nodes as labelled lines, whatever the nodes print."""
 
-import os
 import sys
-import unicodedata
-from collections.abc import Iterator
-from typing import BinaryIO, TextIO
+from typing import TextIO
 
 from ..node import Node
 from ..result import Output, Result
 from ..text import printable
 from .say import colours
+from .width import hung
 
 SHORTEST, BUDGET = 1 << 16, 1 << 24
 """Bytes that are held back for the end of a line: of one node at least, of all at most.
 A longer line comes in pieces."""
-
-NARROWEST = 8
-"""Columns of a terminal that text gets beside its label."""
 
 # Six colours that can be read on dark and on light.
 _COLOURS = (36, 33, 32, 35, 34, 31)
@@ -73,42 +68,13 @@ class Lines:
 
     def _rows(self, node: Node, line: bytes) -> bytes:
         """Return a line as a terminal may show it, in rows that fit its width."""
-        label, indent = f"{node.name}:", " " * (len(node.name) + 2)
-        room = max(NARROWEST, _width(self._file) - len(indent))
-        text = printable(line.decode(errors="backslashreplace")).expandtabs()
-        rows = f"\n{indent}".join(cut(text, room))
+        text = printable(line.decode(errors="backslashreplace"))
+        rows = hung(f"{node.name}: ", text, self._file)
         if self._colours:
+            label = f"{node.name}:"
             colour = _COLOURS[(sum(node.tag.encode()) + node.index) % len(_COLOURS)]
-            label = f"\x1b[{colour}m{label}\x1b[0m"
-        return f"{label} {rows}\n".encode()
-
-
-def cut(text: str, room: int) -> Iterator[str]:
-    """Yield `text` in pieces of at most `room` columns."""
-    if text.isascii():
-        yield from (text[begin : begin + room] for begin in range(0, len(text) or 1, room))
-        return
-    begin = width = 0
-    for end, character in enumerate(text):
-        width += columns(character)
-        if width > room:
-            yield text[begin:end]
-            begin, width = end, columns(character)
-    yield text[begin:]
-
-
-def columns(character: str) -> int:
-    """Return how many columns of a terminal a character takes, at the most."""
-    wide = character >= "\U0001f000" or unicodedata.east_asian_width(character) in "WFA"
-    return 2 if wide else 1
-
-
-def _width(file: BinaryIO) -> int:
-    """Return the columns of a terminal; it may have none, or have gone."""
-    try:
-        return os.get_terminal_size(file.fileno()).columns or 80
-    except OSError:
-        return 80
+            rows = f"\x1b[{colour}m{label}\x1b[0m{rows.removeprefix(label)}"
+        return f"{rows}\n".encode()
 
 
 class Labelled:

@@ -9,6 +9,7 @@ from typing import TextIO
 
 from ..errors import TinycloudError
 from ..text import printable
+from .width import hung
 
 
 @dataclass
@@ -75,13 +76,13 @@ def answer(text: str) -> None:
 def note(text: str) -> None:
     """Say something that is not the answer, unless asked to be quiet."""
     if not MANNER.quiet:
-        _tell(printable(text))
+        _tell("", text)
 
 
 def error(what: str, cause: str, fix: str) -> None:
     """Say what went wrong and how to mend it: two lines, whatever they hold."""
-    reason = f" ({printable(cause)})" if cause else ""
-    _tell(f"error: {printable(what)}{reason}\nfix: {printable(fix) or 'see --debug'}")
+    _tell("error: ", f"{what} ({cause})" if cause else what)
+    _tell("fix: ", fix or "see --debug")
 
 
 def tinycloud_error(problem: TinycloudError) -> None:
@@ -89,10 +90,13 @@ def tinycloud_error(problem: TinycloudError) -> None:
     error(problem.what, problem.cause, problem.fix)
 
 
-def _tell(text: str) -> None:
+def _tell(label: str, text: str) -> None:
     """Write to stderr; that nobody is there to read it must not change what we do."""
+    text = printable(text)
     try:
-        print(text, file=sys.stderr, flush=True)
+        # A remedy is to be copied as it is, and is all ours.
+        whole = not sys.stderr.isatty() or label == "fix: "
+        print(label + text if whole else hung(label, text, sys.stderr), file=sys.stderr, flush=True)
     except OSError:
         give_up_on(sys.__stderr__ or sys.stderr)
 

@@ -29,8 +29,9 @@ class Session:
         self._folder = folder
         self._access = access
         self._made = {group.tag for group in groups if group.driver.makes_machines}
+        self._pins: dict[str, str | None] = {}
         self._stack = AsyncExitStack()
-        self.connections = Connections(pinned=self._pinned, proven=self._proven, route=access.route)
+        self.connections = Connections(pinned=self.host_key, proven=self._proven, route=access.route)
 
     async def __aenter__(self) -> Self:
         try:
@@ -60,13 +61,13 @@ class Session:
                 raise as_error(problem, "can't close a driver") from problem
             _log.warning("closing failed", exc_info=True)
 
-    def _pinned(self, node: Node) -> str | None:
+    def host_key(self, node: Node) -> str | None:
         """Return what the node must prove.
 
         Of a machine that was made, the pinned key; for a new one what its driver says.
         Of others, what the user's known hosts say; only if that is nothing, a pinned key.
         """
-        pinned = self._folder.pinned(node.id)
+        pinned = self._pin(node)
         if self._is_made(node):
             return pinned or node.host_key
         told = self._access.host_key(node) if isinstance(node, Bastion) else node.host_key
@@ -75,10 +76,17 @@ class Session:
         return "\n".join([pinned, *(told or "").splitlines()])
 
     def _proven(self, node: Node, host_key: str) -> None:
-        if not self._folder.exists() or self._folder.pinned(node.id) is not None:
+        if self._pin(node) is not None or not self._folder.exists():
             return
-        if self._is_made(node) or not _says_who(self._pinned(node)):
+        if self._is_made(node) or not _says_who(self.host_key(node)):
             self._folder.pin(node.id, host_key)
+            self._pins[node.id] = host_key
+
+    def _pin(self, node: Node) -> str | None:
+        """Return the key pinned for this machine; its file is read once."""
+        if node.id not in self._pins:
+            self._pins[node.id] = self._folder.pinned(node.id)
+        return self._pins[node.id]
 
     def _is_made(self, node: Node) -> bool:
         return node.tag in self._made and not isinstance(node, Bastion)

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -92,7 +93,8 @@ class Connections:
             try:
                 connection = await self._connect(node, route, accept_new=accept_new)
             except TinycloudError as refused:
-                self._refused[link] = time.monotonic(), refused
+                if isinstance(node, Bastion):  # many wait for it, each for a node of its own
+                    self._refused[link] = time.monotonic(), refused
                 raise
             self._open[link] = connection
         return connection
@@ -133,7 +135,7 @@ class Connections:
     async def _connect(self, node: Node, route: Route, *, accept_new: bool) -> Connection:
         """Open a connection; a server that hangs up before it greets us is asked again."""
         # Loaded with the first connection, in a thread: it takes 0.3 s, and others wait for us.
-        connect = await asyncio.to_thread(_load)
+        connect = _load() if _CONNECT in sys.modules else await asyncio.to_thread(_load)
         hop = route.hop
         server = node.address, node.port, hop.bastion.id if hop else None
         patience = Patience()
@@ -164,6 +166,9 @@ class Connections:
             return await self.get(hop.bastion, hop.key, accept_new=accept_new)
         except TinycloudError as error:
             raise behind(node, hop, error) from error
+
+
+_CONNECT = f"{__package__}.connect"
 
 
 def _load() -> Callable[..., Awaitable[tuple[Connection, str]]]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import Any, Protocol, cast
 
 from ..errors import Unreachable
@@ -26,6 +27,19 @@ class Road(Protocol):
         self, session_factory: Any, remote_host: str, remote_port: int
     ) -> tuple[Any, Any]:
         """Open a stream from the other end to a third machine."""
+
+
+HEAD_START = 0.25
+"""Seconds that one address of a host has before the next is tried beside it (RFC 8305, 5)."""
+
+
+def _is_literal(host: str) -> bool:
+    """Return whether this is an address already, which leaves no choice."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 class Dialer:
@@ -57,7 +71,10 @@ class Dialer:
                 )
             else:
                 transport, preface = await loop.create_connection(
-                    lambda: _Preface(self, factory()), host, port, happy_eyeballs_delay=0.25
+                    lambda: _Preface(self, factory()),
+                    host,
+                    port,
+                    happy_eyeballs_delay=None if _is_literal(host) else HEAD_START,
                 )
         return transport, preface.protocol
 

@@ -104,10 +104,9 @@ class Tunnel:
             )
         except (asyncssh.Error, OSError) as error:
             if not client.is_closing:
-                reason = printable(str(error))
                 place = printable(str(Host(address=to[0], port=to[1])))
-                _log.warning("%s can't connect to %s: %s", self._name, place, reason)
-                client.refuse(error)
+                _log.warning("%s can't connect to %s: %s", self._name, place, _reason(error))
+                client.refuse(_reply(error))
 
     async def close(self) -> None:
         """Cut all connections, and wait until they are."""
@@ -115,6 +114,24 @@ class Tunnel:
         for client in tuple(self.clients):
             client.cut()
         await fan_out(lambda client: client.over.wait(), tuple(self.clients))
+
+
+def _reply(error: Exception) -> Reply:
+    """Return what a SOCKS client is told of a failure."""
+    if _is_forbidden(error):
+        return Reply.FORBIDDEN
+    return Reply.REFUSED if "refused" in str(error).lower() else Reply.UNREACHABLE
+
+
+def _reason(error: Exception) -> str:
+    """Return what the node's server says of a failure."""
+    words = printable(str(error))
+    return f"its SSH server forbids it: {words}" if _is_forbidden(error) else words
+
+
+def _is_forbidden(error: Exception) -> bool:
+    prohibited = asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED
+    return isinstance(error, asyncssh.ChannelOpenError) and error.code == prohibited
 
 
 class Client(asyncio.Protocol):
@@ -176,12 +193,12 @@ class Client(asyncio.Protocol):
             target.send(self._socks.rest)
         self._transport.resume_reading()
 
-    def refuse(self, error: Exception) -> None:
+    def refuse(self, reply: Reply) -> None:
         """Take note that the node could not connect."""
         if self._socks is None:
             self.cut()
         else:
-            self._transport.write(self._socks.reply(_reply(error)))
+            self._transport.write(self._socks.reply(reply))
             self._transport.close()
 
     def send(self, data: bytes) -> None:
@@ -247,16 +264,6 @@ class Client(asyncio.Protocol):
             self._target.close()
 
 
-def _reply(error: Exception) -> Reply:
-    """Return what a SOCKS client is told of a failure."""
-    if isinstance(error, asyncssh.ChannelOpenError):
-        if error.code == asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED:
-            return Reply.FORBIDDEN
-        if "refused" in error.reason.lower():
-            return Reply.REFUSED
-    return Reply.UNREACHABLE
-
-
 class Target(asyncssh.SSHTCPSession[bytes]):
     """The node's end of one connection: what it connected to."""
 
@@ -316,4 +323,3 @@ class Target(asyncssh.SSHTCPSession[bytes]):
         # The channels of a connection that is lost end first, and some without an error:
         # what became of the connection is known once this is over.
         asyncio.get_running_loop().call_soon(self._client.leave)
-

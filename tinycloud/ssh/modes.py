@@ -4,16 +4,15 @@ import termios
 
 from asyncssh import constants
 
-# Names that asyncssh and `termios` share; by the latter's place for flags of the kind.
-_CHARACTERS = (
-    "VINTR VQUIT VERASE VKILL VEOF VEOL VEOL2 VSTART VSTOP VSUSP VREPRINT VWERASE VLNEXT VDISCARD"
-)
+# Names that asyncssh and `termios` share; flags by their place in what `tcgetattr` returns.
+_CHARACTERS = "VINTR VQUIT VERASE VKILL VEOF VEOL VEOL2 VSTART VSTOP VSUSP VREPRINT VLNEXT VDISCARD"
 _FLAGS = {
     0: "IGNPAR PARMRK INPCK ISTRIP INLCR IGNCR ICRNL IXON IXANY IXOFF IMAXBEL",
     1: "OPOST ONLCR OCRNL ONOCR ONLRET",
     3: "ISIG ICANON ECHO ECHOE ECHOK ECHONL NOFLSH TOSTOP IEXTEN ECHOCTL ECHOKE PENDIN",
 }
 _IUTF8 = 0o40000  # on Linux and macOS alike; `termios` does not name it before Python 3.14
+_NONE = 255
 
 
 def modes(descriptor: int) -> dict[int, int]:
@@ -22,11 +21,11 @@ def modes(descriptor: int) -> dict[int, int]:
     found = {constants.PTY_IUTF8: int(bool(attributes[0] & _IUTF8))}
     for index, names in _FLAGS.items():
         for name in names.split():
-            flag = getattr(termios, name, None)
-            if flag is not None:
-                found[getattr(constants, f"PTY_{name}")] = int(bool(attributes[index] & flag))
-    for name in _CHARACTERS.split():
-        key = attributes[6][getattr(termios, name)] if hasattr(termios, name) else None
+            flag = getattr(termios, name, 0)
+            found[getattr(constants, f"PTY_{name}")] = int(bool(attributes[index] & flag))
+    keys = {name: getattr(constants, f"PTY_{name}") for name in _CHARACTERS.split()}
+    for name, number in {**keys, "VWERASE": constants.PTY_WERASE}.items():
+        key = attributes[6][getattr(termios, name)]
         if isinstance(key, bytes):
-            found[getattr(constants, f"PTY_{name}")] = key[0] or 255  # 255 is none
+            found[number] = key[0] or _NONE
     return found

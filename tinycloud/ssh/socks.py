@@ -3,6 +3,7 @@
 SOCKS 5 without authentication (RFC 1928), SOCKS 4 and 4a; of their commands, `CONNECT`.
 """
 
+import re
 from collections.abc import Generator
 from enum import IntEnum
 from ipaddress import ip_address
@@ -13,9 +14,11 @@ LONGEST_NAME = 255
 """Bytes that the name of a user or a host may have."""
 
 _CONNECT = 1
-_NAME = 3
+_BY_NAME = 3
 _SIZES = {1: 4, 4: 16}
 """Bytes of an address of each kind."""
+
+_NAME = re.compile(rb"[!-~]+")
 
 
 class Reply(IntEnum):
@@ -57,6 +60,8 @@ class Negotiation:
                 self._wanted = self._talk.send(piece)
             except StopIteration as end:
                 self.to = end.value
+            except Mistake as mistake:
+                raise Mistake(self._answer + mistake.answer) from None
         answer, self._answer = self._answer, b""
         return answer
 
@@ -90,9 +95,9 @@ class Negotiation:
         _, command, _, kind = yield 4
         if command != _CONNECT:
             raise Mistake(self.reply(Reply.NO_SUCH_COMMAND))
-        if kind == _NAME:
+        if kind == _BY_NAME:
             (length,) = yield 1
-            host = _name((yield length))
+            host = self._named((yield length))
         elif kind in _SIZES:
             host = str(ip_address((yield _SIZES[kind])))
         else:
@@ -107,8 +112,14 @@ class Negotiation:
         address = yield 4
         yield from self._text()  # the user's name, of which nobody asks a proof
         named = address[:3] == bytes(3) and address[3]  # 4a: a name follows
-        host = _name((yield from self._text())) if named else str(ip_address(address))
+        host = self._named((yield from self._text())) if named else str(ip_address(address))
         return host, port
+
+    def _named(self, data: bytes) -> str:
+        """Return a host's name, or raise `Mistake` if there can't be such a host."""
+        if not _NAME.fullmatch(data):
+            raise Mistake(self.reply(Reply.NO_SUCH_ADDRESS))
+        return data.decode("ascii")
 
     def _text(self) -> Generator[int, bytes, bytes]:
         found = b""
@@ -117,11 +128,3 @@ class Negotiation:
             if len(found) > LONGEST_NAME:
                 raise Mistake(self.reply(Reply.NO_SUCH_ADDRESS))
         return found
-
-
-def _name(data: bytes) -> str:
-    """Return a host's name; ASCII, as the DNS has it."""
-    try:
-        return data.decode("ascii")
-    except UnicodeDecodeError:
-        raise Mistake from None

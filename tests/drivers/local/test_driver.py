@@ -226,7 +226,7 @@ async def test_destroy_names_what_remains(
 async def test_read_only_home(local: Local, spec: Spec, connect: Connect, state: Path) -> None:
     """A home that its user made read-only is removed like any other."""
     (node,) = await local.start(spec())
-    connect(node).output("mkdir -p a/b; touch a/b/c; chmod -R a-w a; chmod a-w ~")
+    connect(node).output("mkdir -p a/b/c; ln -s / a/root; chmod 0 a/b; chmod -R a-w a; chmod a-w ~")
     await local.destroy(spec())
     assert gone(state)
 

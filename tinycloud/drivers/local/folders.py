@@ -125,7 +125,8 @@ def remove_tree(path: Path) -> None:
     except FileNotFoundError:
         return _remove(path) if path.exists() else None
     except PermissionError:
-        _open_up(path)
+        with suppress(OSError):
+            _open_up(path)
         _remove(path)
 
 
@@ -137,6 +138,8 @@ def _remove(path: Path) -> None:
 
 
 def _open_up(path: Path) -> None:
-    for folder, _, _ in os.walk(path):
-        with suppress(OSError):
-            os.chmod(folder, stat.S_IRWXU)
+    os.chmod(path, stat.S_IRWXU)
+    for folder, names, _ in os.walk(path):
+        for inner in (os.path.join(folder, name) for name in names):
+            if not os.path.islink(inner):  # it would change what the link points to
+                os.chmod(inner, stat.S_IRWXU)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from .folders import GroupFolder, NodeFolder
 from .lock import lock_from_below
 
-LOOK_AROUND = 60.0
+LOOK_AROUND = 15.0
 """Seconds between two looks at the clock and at our own folder."""
 
 

@@ -10,6 +10,7 @@ from .process import Process
 from .remains import left_behind
 
 PATIENCE = 5.0
+LOOK_AGAIN = 0.01
 
 
 def sweep(folders: Iterable[NodeFolder]) -> tuple[Process, ...]:
@@ -21,12 +22,14 @@ def sweep(folders: Iterable[NodeFolder]) -> tuple[Process, ...]:
     if not ids and not homes:
         return ()
     deadline = time.monotonic() + PATIENCE
-    while left := left_behind(ids, homes):
+    doomed: set[Process] = set()
+    while left := set(left_behind(ids, homes)) | {one for one in doomed if one.alive()}:
         if time.monotonic() > deadline:
-            return left
-        for process in left:
+            return tuple(left)
+        for process in left - doomed:
             process.send(signal.SIGKILL)
-        time.sleep(0.01)
+        doomed |= left  # while they end they can't be told any more by what they carry
+        time.sleep(LOOK_AGAIN)
     return ()
 
 

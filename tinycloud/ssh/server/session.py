@@ -80,14 +80,19 @@ class Session(SSHServerStreamSession[bytes]):
             "TERM": self._channel.get_terminal_type() or "dumb",
             "SSH_TTY": os.ttyname(theirs),
         }
-        pid = spawn_on_terminal(self._machine.login_shell, arguments, environment, theirs)
+        stdin = os.dup(ours)
+        try:
+            pid = spawn_on_terminal(self._machine.login_shell, arguments, environment, theirs)
+        except OSError:
+            os.close(stdin)
+            raise
         os.close(theirs)
         self._ends = None
         return Running(
             self._channel,
             pid,
             self._children.exit_of(pid),
-            stdin=os.dup(ours),
+            stdin=stdin,
             outputs={ours: None},
             terminal=ours,
         )
