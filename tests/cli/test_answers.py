@@ -184,10 +184,10 @@ def test_after_two_dashes_words_are_words(cli: Cli, voltron: Path) -> None:
     assert voltron.exists()
 
 
-def test_no_colour_in_a_pipe(voltron: Path) -> None:
+def test_no_colour_in_a_pipe(cli: Cli, voltron: Path) -> None:
     """What is not a terminal gets no escape sequence at all."""
     for words in (("list",), ("list", "voltron"), ("execute", "voltron", "-e", "echo hi")):
-        outcome = run(*words)
+        outcome = cli(*words)
         assert outcome.code == 0
         assert "\x1b" not in outcome.out + outcome.err
     assert voltron.exists()
@@ -195,16 +195,18 @@ def test_no_colour_in_a_pipe(voltron: Path) -> None:
 
 @pytest.mark.parametrize(
     ("environment", "coloured"),
-    [({}, True), ({"NO_COLOR": "1"}, False), ({"NO_COLOR": ""}, True), ({"TERM": "dumb"}, False)],
+    [({"NO_COLOR": ""}, True), ({"NO_COLOR": "1"}, False), ({"TERM": "dumb"}, False)],
     ids=str,
 )
 def test_colour_on_a_terminal(voltron: Path, environment: dict[str, str], coloured: bool) -> None:
     """Names and states have colours on a terminal, unless NO_COLOR or a dumb one forbids them."""
-    for words in (("list", "voltron"), ("execute", "voltron", "-e", "echo hi")):
-        with Terminal([PROGRAM, *words], columns=120, environment=environment) as terminal:
-            assert terminal.to_the_end() == 0
-        assert (b"\x1b[" in terminal.raw) is coloured
-        assert "worker-1" in terminal.shown
+    line = f"'{PROGRAM}' list voltron && '{PROGRAM}' execute voltron worker -e 'echo hi'"
+    with Terminal(["sh", "-c", line], columns=120, environment=environment) as terminal:
+        assert terminal.to_the_end() == 0
+    assert (b"\x1b[32mrunning" in terminal.raw) is coloured
+    assert (b"worker-1:\x1b[0m hi" in terminal.raw) is coloured
+    assert (b"\x1b" in terminal.raw) is coloured
+    assert "worker-1: hi" in terminal.rows
     assert voltron.exists()
 
 

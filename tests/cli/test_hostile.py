@@ -173,7 +173,7 @@ def test_a_terminal_gets_nothing_but_text(pieces: list[bytes]) -> None:
 
 
 @settings(deadline=None)
-@given(st.text(max_size=300), st.integers(8, 40))
+@given(st.text(max_size=100), st.integers(8, 40))
 def test_cut_text_fits(text: str, room: int) -> None:
     """No piece is wider than its room, and no letter is lost."""
     pieces = list(cut(text, room))

@@ -23,6 +23,11 @@ class Listener:
         for writer in self.writers:
             writer.transport.abort()
 
+    def hang_up(self) -> None:
+        """End all connections, once what was said has arrived."""
+        for writer in self.writers:
+            writer.close()
+
     def counted(self, talk: Talk) -> Talk:
         """Return this talk, in which we count who takes part, on whatever port."""
 
@@ -90,16 +95,16 @@ def say(words: bytes) -> Talk:
     return talk
 
 
-def relay(port: int) -> Talk:
-    """Pass everything on to a port of 127.0.0.1, and back."""
+def relay(port: int, count: Callable[[int], None] = lambda size: None) -> Talk:
+    """Pass everything on to a port of 127.0.0.1, and back; `count` is told what came back."""
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", port)
         try:
             await asyncio.wait(
                 [
-                    asyncio.ensure_future(_pass(reader, back)),
-                    asyncio.ensure_future(_pass(there, writer)),
+                    asyncio.ensure_future(_pass(reader, back, lambda size: None)),
+                    asyncio.ensure_future(_pass(there, writer, count)),
                 ],
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -109,10 +114,13 @@ def relay(port: int) -> Talk:
     return talk
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _pass(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, count: Callable[[int], None]
+) -> None:
     try:
         while data := await reader.read(65536):
             writer.write(data)
             await writer.drain()
+            count(len(data))
     except OSError:  # cut
         return

@@ -4,7 +4,8 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import asyncssh
@@ -17,6 +18,7 @@ from tinycloud.result import State
 from tinycloud.ssh import session
 from tinycloud.ssh.connect import connect
 from tinycloud.ssh.leash import checked_command
+from tinycloud.ssh.link import Link
 
 from .client import Run, connected, run, running, until
 from .relay import listening, relay
@@ -111,7 +113,7 @@ async def test_lost(program: Callable[[str], str]) -> None:
                 server.send_signal(signal.SIGKILL)
                 ending = await task
             assert (ending.state, ran.stdout) == (State.LOST, b"before\n")
-            assert (ending.error or "").startswith("the connection was lost: ")
+            assert (ending.error or "").startswith("the connection was lost")
             assert ending.exit_status is None
             assert link.is_closed
             again = await run(link, "true")
@@ -132,20 +134,18 @@ async def test_cut(server: OpenSSH) -> None:
         assert (ending.state, ran.stdout) == (State.LOST, b"before\n")
 
 
-async def test_no_exit_status() -> None:
-    """A session that the server closes without an exit status is lost, though it printed all."""
+Handler = Callable[["asyncssh.SSHServerProcess[bytes]"], Awaitable[None]]
 
-    async def handle(process: "asyncssh.SSHServerProcess[bytes]") -> None:
-        process.stdout.write(b"all is well\n")
-        process.close()
 
+@asynccontextmanager
+async def odd_server(handle: Handler) -> AsyncIterator[Link]:
+    """Have a connection to a server of asyncssh's, which handles commands so."""
     key, host = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
-    users = asyncssh.import_authorized_keys(key.export_public_key().decode())
     server = await asyncssh.listen(
         "127.0.0.1",
         0,
         server_host_keys=[host],
-        authorized_client_keys=users,
+        authorized_client_keys=asyncssh.import_authorized_keys(key.export_public_key().decode()),
         process_factory=handle,
         encoding=None,
     )
@@ -158,15 +158,51 @@ async def test_no_exit_status() -> None:
             address="127.0.0.1",
             port=server.sockets[0].getsockname()[1],
         )
-        link, _ = await connect(
-            node,
-            key=key.export_private_key(),
-            host_key=host.export_public_key().decode(),
-        )
-        ran = await run(link, "true")
+        line = host.export_public_key().decode()
+        link, _ = await connect(node, key=key.export_private_key(), host_key=line)
+        yield link
         await link.close()
+
+
+async def test_no_exit_status() -> None:
+    """A session that the server closes without an exit status is lost, though it printed all."""
+
+    async def handle(process: "asyncssh.SSHServerProcess[bytes]") -> None:
+        process.stdout.write(b"all is well\n")
+        process.close()
+
+    async with odd_server(handle) as link:
+        ran = await run(link, "true")
     assert (ran.state, ran.stdout) == (State.LOST, b"all is well\n")
     assert "without an exit status" in ran.error
+
+
+async def test_lost_to_a_slow_reader(server: OpenSSH) -> None:
+    """What had arrived before the connection was lost is kept, also for a reader that lags."""
+    arrived = got = 0
+    size, rest = 200_000, 4_000  # less than may be under way
+
+    def count(passed: int) -> None:
+        nonlocal arrived
+        arrived += passed
+
+    async def read(stream: str, data: bytes) -> None:
+        nonlocal got
+        if not got:
+            await until(lambda: arrived - before >= size + rest)
+            wire.hang_up()
+            await until(lambda: link.is_closed)
+        got += len(data)
+
+    async with (
+        listening(relay(server.port, count)) as wire,
+        connected(server, node=via(server, wire.port)) as link,
+    ):
+        before = arrived
+        command = f"head -c {size + rest} /dev/zero; sleep 1000"
+        ending = await link.run(command, emit=read, variables={})
+    assert ending.state is State.LOST
+    assert size <= got <= size + rest
 
 
 async def test_stderr_only(server: OpenSSH) -> None:
@@ -193,6 +229,35 @@ async def test_background(server: OpenSSH) -> None:
         assert ran.ending is not None
         assert ran.ending.exit_status == 3
         assert len(server.running()) == 1
+
+
+@pytest.mark.parametrize("left", ["while :; do echo x; sleep 0.1; done", "yes"])
+async def test_background_output(
+    server: OpenSSH, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    """What was left in the background may go on printing, slowly or fast: that is not waited for."""
+    monkeypatch.setattr(session, "LONGEST_LINGER", 0.5)
+    async with connected(server) as link:
+        ran = await run(link, f"echo out; ({left}) & exit 3", timeout=10)
+    assert ran.ending is not None
+    assert ran.ending.exit_status == 3
+    assert ran.stdout.startswith(b"out\n")
+
+
+async def test_output_after_the_exit(server: OpenSSH, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that takes its time after the exit gets all of the output."""
+    for name in ("LINGER", "LONGEST_LINGER"):
+        monkeypatch.setattr(session, name, 0.3)
+    size, got = 400_000, 0
+
+    async def read(stream: str, data: bytes) -> None:
+        nonlocal got
+        got += len(data)
+        await asyncio.sleep(0.1)  # much longer in all than we listen on
+
+    async with connected(server) as link:
+        ending = await link.run(f"head -c {size} /dev/zero", emit=read, variables={})
+    assert (ending.state, got) == (State.OK, size)
 
 
 async def test_wait(server: OpenSSH) -> None:

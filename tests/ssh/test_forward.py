@@ -19,7 +19,7 @@ from tinycloud.ssh.connection import Address
 from tinycloud.ssh.link import Link
 
 from .client import connected, run, until
-from .relay import Talk, listening, say_nothing
+from .relay import Listener, Talk, listening, say_nothing
 
 HERE = ("127.0.0.1", 0)
 LOG = "tinycloud.ssh.forward"
@@ -30,10 +30,14 @@ Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @asynccontextmanager
-async def tunnel(server: OpenSSH, port: int) -> AsyncIterator[Address]:
-    """Have a port that leads to this one of 127.0.0.1, through the server."""
-    async with connected(server) as link, link.forward(HERE, ("127.0.0.1", port)) as address:
-        yield address
+async def through(server: OpenSSH, talk: Talk) -> AsyncIterator[tuple[Link, Listener, Address]]:
+    """Have a target that talks so, and a tunnel to it through the server."""
+    async with (
+        connected(server) as link,
+        listening(talk) as target,
+        link.forward(HERE, ("127.0.0.1", target.port)) as address,
+    ):
+        yield link, target, address
 
 
 @asynccontextmanager
@@ -66,17 +70,16 @@ async def asked(address: Address, question: bytes) -> bytes:
 async def test_every_byte_arrives(server: OpenSSH) -> None:
     """What goes through a tunnel comes out as it went in, in both directions at once."""
     data = os.urandom(1 << 20) * 20
-    async with listening(echo) as target, tunnel(server, target.port) as address:
-        async with client(address) as (reader, writer):
+    async with through(server, echo) as (_, _, address), client(address) as (reader, writer):
 
-            async def send() -> None:
-                writer.write(data)
-                await writer.drain()
-                writer.write_eof()
+        async def send() -> None:
+            writer.write(data)
+            await writer.drain()
+            writer.write_eof()
 
-            sending = asyncio.ensure_future(send())
-            heard = await reader.read()
-            await sending
+        sending = asyncio.ensure_future(send())
+        heard = await reader.read()
+        await sending
     assert hashlib.sha256(heard).digest() == hashlib.sha256(data).digest()
 
 
@@ -84,9 +87,7 @@ async def test_either_side_may_end_first(server: OpenSSH) -> None:
     """The end of one direction is passed on, and the other one goes on."""
     heard: list[bytes] = []
 
-    async def hear_then_answer(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def hear_then_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"%d bytes" % len(await reader.read()))
         writer.close()
 
@@ -96,20 +97,22 @@ async def test_either_side_may_end_first(server: OpenSSH) -> None:
         heard.append(await reader.read())
         writer.close()
 
-    async with listening(hear_then_answer) as target, tunnel(server, target.port) as address:
+    async with through(server, hear_then_answer) as (_, _, address):
         assert await asked(address, bytes(3_000_000)) == b"3000000 bytes"
-    async with listening(end_then_hear) as target, tunnel(server, target.port) as address:
-        async with client(address) as (reader, writer):
-            assert await reader.read() == b"go on"
-            writer.write(bytes(3_000_000))
-            writer.write_eof()
-            await until(lambda: bool(heard))
+    async with (
+        through(server, end_then_hear) as (_, _, address),
+        client(address) as (reader, writer),
+    ):
+        assert await reader.read() == b"go on"
+        writer.write(bytes(3_000_000))
+        writer.write_eof()
+        await until(lambda: bool(heard))
     assert heard == [bytes(3_000_000)]
 
 
 async def test_who_has_closed_is_gone_at_the_other_end(server: OpenSSH) -> None:
     """When both directions have ended, neither side keeps a connection."""
-    async with listening(echo) as target, tunnel(server, target.port) as address:
+    async with through(server, echo) as (_, target, address):
         assert await asked(address, b"hello") == b"hello"
         await until(lambda: target.now == 0)
         async with client(address) as (_, writer):
@@ -119,7 +122,7 @@ async def test_who_has_closed_is_gone_at_the_other_end(server: OpenSSH) -> None:
 
 
 async def test_two_hundred_at_once(server: OpenSSH) -> None:
-    """sshd's MaxSessions (10) is no limit for tunnels: 200 connections at once all work."""
+    """MaxSessions (10 with sshd) is no limit for tunnels: 200 connections at once all work."""
     here = asyncio.Barrier(200)
 
     async def wait_for_all(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -129,19 +132,18 @@ async def test_two_hundred_at_once(server: OpenSSH) -> None:
         writer.close()
 
     words = [b"client %d" % number for number in range(200)]
-    async with listening(wait_for_all) as target, tunnel(server, target.port) as address:
+    async with through(server, wait_for_all) as (_, target, address):
         assert list(await fan_out(lambda word: asked(address, word), words)) == words
         assert target.most == 200
 
 
 async def test_commands_go_on_beside_a_tunnel(server: OpenSSH) -> None:
     """A tunnel that carries much leaves room for commands over the same connection."""
-    async with connected(server) as link, listening(echo) as target:
-        async with link.forward(HERE, ("127.0.0.1", target.port)) as address:
-            carrying = asyncio.ensure_future(asked(address, bytes(20_000_000)))
-            done = await run(link, "echo still here")
-            assert (done.stdout, carrying.done()) == (b"still here\n", False)
-            assert await carrying == bytes(20_000_000)
+    async with through(server, echo) as (link, _, address):
+        carrying = asyncio.ensure_future(asked(address, bytes(20_000_000)))
+        done = await run(link, "echo still here")
+        assert (done.stdout, carrying.done()) == (b"still here\n", False)
+        assert await carrying == bytes(20_000_000)
 
 
 async def test_a_target_that_refuses_costs_one_connection(
@@ -149,7 +151,10 @@ async def test_a_target_that_refuses_costs_one_connection(
 ) -> None:
     """The client is reset, so that no one takes it for an empty answer; the tunnel lives on."""
     port = free_port()
-    async with tunnel(server, port) as address:
+    async with (
+        connected(server) as link,
+        link.forward(HERE, ("127.0.0.1", port)) as address,
+    ):
         async with client(address) as (reader, _):
             with pytest.raises(ConnectionResetError):
                 await reader.read()
@@ -194,19 +199,18 @@ def sending(much: int, sent: list[int]) -> Talk:
 async def test_a_client_that_does_not_read_stops_the_target(server: OpenSSH) -> None:
     """What nobody reads waits at the target and fills no memory; then all of it arrives."""
     sent = [0]
-    async with connected(server) as link, listening(sending(MUCH, sent)) as target:
-        async with (
-            listening(echo) as other,
-            link.forward(HERE, ("127.0.0.1", target.port)) as address,
-            link.forward(HERE, ("127.0.0.1", other.port)) as beside,
-            client(address) as (reader, writer),
-        ):
-            writer.write_eof()
-            assert await asked(beside, bytes(10_000_000)) == bytes(10_000_000)
-            assert 0 < sent[0] < MUCH // 2
-            heard = 0
-            while data := await reader.read(1 << 16):
-                heard += len(data)
+    async with (
+        through(server, sending(MUCH, sent)) as (link, _, address),
+        listening(echo) as other,
+        link.forward(HERE, ("127.0.0.1", other.port)) as beside,
+        client(address) as (reader, writer),
+    ):
+        writer.write_eof()
+        assert await asked(beside, bytes(10_000_000)) == bytes(10_000_000)
+        assert 0 < sent[0] < MUCH // 2
+        heard = 0
+        while data := await reader.read(1 << 16):
+            heard += len(data)
     assert heard == MUCH
 
 
@@ -222,32 +226,33 @@ async def test_a_target_that_does_not_read_stops_the_client(server: OpenSSH) -> 
             read[0] += len(data)
         writer.close()
 
-    async with connected(server) as link, listening(wait_then_read) as target:
-        async with (
-            listening(echo) as other,
-            link.forward(HERE, ("127.0.0.1", target.port)) as address,
-            link.forward(HERE, ("127.0.0.1", other.port)) as beside,
-            client(address) as (reader, writer),
-        ):
-            sent = [0]
-            client_side = asyncio.ensure_future(sending(MUCH, sent)(reader, writer))
-            assert await asked(beside, bytes(10_000_000)) == bytes(10_000_000)
-            assert 0 < sent[0] < MUCH // 2
-            begin.set()
-            await client_side
-            await until(lambda: read[0] == MUCH)
+    async with (
+        through(server, wait_then_read) as (link, _, address),
+        listening(echo) as other,
+        link.forward(HERE, ("127.0.0.1", other.port)) as beside,
+        client(address) as (reader, writer),
+    ):
+        sent = [0]
+        client_side = asyncio.ensure_future(sending(MUCH, sent)(reader, writer))
+        assert await asked(beside, bytes(10_000_000)) == bytes(10_000_000)
+        assert 0 < sent[0] < MUCH // 2
+        begin.set()
+        await client_side
+        await until(lambda: read[0] == MUCH)
 
 
 async def test_all_arrives_although_the_target_has_closed(server: OpenSSH) -> None:
     """A client that is slow gets the rest, and a proper end, after both sides have closed."""
     sent = [0]
-    async with listening(sending(8 << 20, sent)) as target, tunnel(server, target.port) as address:
-        async with client(address) as (reader, writer):
-            writer.write_eof()
-            heard = 0
-            while data := await reader.read(1 << 14):
-                heard += len(data)
-                await asyncio.sleep(0)
+    async with (
+        through(server, sending(8 << 20, sent)) as (_, _, address),
+        client(address) as (reader, writer),
+    ):
+        writer.write_eof()
+        heard = 0
+        while data := await reader.read(1 << 14):
+            heard += len(data)
+            await asyncio.sleep(0)
     assert heard == sent[0] == 8 << 20
 
 
@@ -271,14 +276,13 @@ async def test_the_end_of_the_block_ends_its_connections(server: OpenSSH) -> Non
 
 async def test_the_end_of_a_block_leaves_other_tunnels_alone(server: OpenSSH) -> None:
     """Tunnels over one connection don't know of each other."""
-    async with connected(server) as link, listening(echo) as target:
-        async with link.forward(HERE, ("127.0.0.1", target.port)) as stays:
-            async with client(stays) as (reader, writer):
-                async with link.forward(HERE, ("127.0.0.1", target.port)) as goes:
-                    assert goes != stays
-                writer.write(b"hello")
-                assert await reader.read(5) == b"hello"
-            assert await asked(stays, b"again") == b"again"
+    async with through(server, echo) as (link, target, stays):
+        async with client(stays) as (reader, writer):
+            async with link.forward(HERE, ("127.0.0.1", target.port)) as goes:
+                assert goes != stays
+            writer.write(b"hello")
+            assert await reader.read(5) == b"hello"
+        assert await asked(stays, b"again") == b"again"
 
 
 async def test_the_block_ends_though_a_target_does_not_answer(server: OpenSSH) -> None:
@@ -312,22 +316,21 @@ async def test_a_connection_that_dies_is_no_proper_end(
 ) -> None:
     """Clients are reset where the connection to the node is lost: what they have is not all."""
     with openssh(program("sshd")) as server:
-        async with connected(server) as link, listening(say_nothing) as target:
-            async with (
-                link.forward(HERE, ("127.0.0.1", target.port)) as address,
-                client(address) as (reader, writer),
-            ):
-                writer.write(b"hello")
-                await until(lambda: target.now == 1)
-                if end == "server":
-                    server.stop()
-                else:
-                    await link.close()
-                with pytest.raises(ConnectionResetError):
-                    await reader.read()
-                await link.wait_closed()
-                with pytest.raises(ConnectionResetError):
-                    await asked(address, b"nobody carries this")
+        async with (
+            through(server, say_nothing) as (link, target, address),
+            client(address) as (reader, writer),
+        ):
+            writer.write(b"hello")
+            await until(lambda: target.now == 1)
+            if end == "server":
+                server.stop()
+            else:
+                await link.close()
+            with pytest.raises(ConnectionResetError):
+                await reader.read()
+            await link.wait_closed()
+            with pytest.raises(ConnectionResetError):
+                await asked(address, b"nobody carries this")
 
 
 CURL = ["curl", "-sS", "--max-time", "20"]
@@ -356,12 +359,15 @@ async def test_curl_goes_through_the_socks_proxy(
 ) -> None:
     """Each version that curl speaks gets it to a target, by name and by address."""
     program("curl")
-    async with connected(server) as link, listening(web) as target:
-        async with link.forward(HERE, None) as (host, port):
-            proxy = f"--{version}", f"{host}:{port}"
-            name = "127.0.0.1" if version == "socks4" else "localhost"
-            done = await curl(*proxy, f"http://{name}:{target.port}/")
-            assert done == (0, b"hello", b"")
+    async with (
+        connected(server) as link,
+        listening(web) as target,
+        link.forward(HERE, None) as (host, port),
+    ):
+        proxy = f"--{version}", f"{host}:{port}"
+        name = "127.0.0.1" if version == "socks4" else "localhost"
+        done = await curl(*proxy, f"http://{name}:{target.port}/")
+        assert done == (0, b"hello", b"")
 
 
 async def test_curl_is_told_why_not(server: OpenSSH, program: Callable[[str], str]) -> None:
@@ -379,14 +385,17 @@ async def test_curl_is_told_why_not(server: OpenSSH, program: Callable[[str], st
 
 async def test_who_does_not_speak_socks_is_sent_away(server: OpenSSH) -> None:
     """A client that takes the proxy for a web server is closed on, and others are not."""
-    async with connected(server) as link, listening(echo) as target:
-        async with link.forward(HERE, None) as address:
-            assert await asked(address, b"GET / HTTP/1.0\r\n\r\n") == b""
-            assert await asked(address, b"") == b""
-            request = b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01"
-            early = request + target.port.to_bytes(2, "big") + b"said before there was an answer"
-            granted = b"\x05\x00\x05\x00\x00\x01" + bytes(6)
-            assert await asked(address, early) == granted + b"said before there was an answer"
+    async with (
+        connected(server) as link,
+        listening(echo) as target,
+        link.forward(HERE, None) as address,
+    ):
+        assert await asked(address, b"GET / HTTP/1.0\r\n\r\n") == b""
+        assert await asked(address, b"") == b""
+        request = b"\x05\x01\x00\x05\x01\x00\x01\x7f\x00\x00\x01"
+        early = request + target.port.to_bytes(2, "big") + b"said before there was an answer"
+        granted = b"\x05\x00\x05\x00\x00\x01" + bytes(6)
+        assert await asked(address, early) == granted + b"said before there was an answer"
 
 
 async def listen_fails(link: Link, listen: Address) -> Exception:
@@ -421,3 +430,23 @@ async def test_a_port_can_be_chosen(server: OpenSSH) -> None:
                 assert await asked(address, b"hello") == b"hello"
                 with pytest.raises(ConnectionRefusedError):
                     await asyncio.open_connection("127.0.0.2", port)
+
+
+def has_ipv6() -> bool:
+    """Return whether this machine has IPv6's own loopback address."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+async def test_ipv6(server: OpenSSH) -> None:
+    """It listens on an address of IPv6 like on any other, if this machine has it."""
+    async with connected(server) as link, listening(echo) as target:
+        if not has_ipv6():
+            assert isinstance(await listen_fails(link, ("::1", 0)), InvalidInput)
+            return
+        async with link.forward(("::1", 0), ("127.0.0.1", target.port)) as address:
+            assert address[0] == "::1"
+            assert await asked(address, b"hello") == b"hello"

@@ -161,6 +161,7 @@ def test_session(door: Door) -> None:
         window.expect(PROMPT)
         window.type("echo $((40 + 2)); (exit 7)\r")
         window.expect("42\r\n")
+        window.expect(PROMPT)
         window.type("\x04")  # Ctrl-D ends the shell, with the last status
         assert window.end() == 7
         assert window.modes == before
@@ -216,6 +217,7 @@ def test_ways_out(door: Door, way: Callable[[Window], None], code: int) -> None:
         window.expect(PROMPT)
         window.type(r"printf '\033[?1049h\033[?25l'on" + "\r")
         window.expect(r"\x1b\[\?25lon")
+        window.expect(PROMPT)
         way(window)
         assert window.end() == code
         assert window.modes == before
@@ -251,6 +253,18 @@ def check_unplugged(door: Door) -> None:
         assert window.modes == before
         assert "\x1b[?1049l" in window.screen
         assert "lost" in window.screen
+
+
+def test_no_terminal_there(program: Callable[[str], str], tmp_path: Path) -> None:
+    """Where a server gives us no terminal, that is said, and ours is as it was."""
+    with (
+        openssh(program("sshd"), "PermitTTY no") as server,
+        sshd_door(server, tmp_path).window() as window,
+    ):
+        before = window.modes
+        assert window.end() == 5
+        assert window.modes == before
+        assert "no shell: PTY request failed" in window.screen
 
 
 def test_paste(door: Door) -> None:
@@ -384,7 +398,8 @@ def test_nobody_reads(debian: Door) -> None:
         assert login.wait(10) != 0
 
 
-def test_slow_reader(debian: Door) -> None:
+@pytest.mark.parametrize("size", [300_000, 3_000_000])  # less, and more than may be under way
+def test_slow_reader(debian: Door, size: int) -> None:
     """Output for a slow reader comes whole, and with the exit status."""
     with subprocess.Popen(
         debian.command,
@@ -394,12 +409,12 @@ def test_slow_reader(debian: Door) -> None:
     ) as login:
         assert login.stdin is not None
         assert login.stdout is not None
-        login.stdin.write(b"head -c 3000000 /dev/zero; exit 4\n")
+        login.stdin.write(b"head -c %d /dev/zero; exit 4\n" % size)
         login.stdin.close()
-        got = login.stdout.read(1000)
-        time.sleep(1.5)  # so slow: longer than we listen on after an exit
-        got += login.stdout.read()
-        assert (len(got), login.wait(10)) == (3_000_000, 4)
+        got = len(login.stdout.read(1000))
+        time.sleep(2)  # so slow: longer than we listen on after an exit
+        got += len(login.stdout.read())
+        assert (got, login.wait(10)) == (size, 4)
 
 
 def test_background(debian: Door) -> None:

@@ -23,7 +23,7 @@ with ClusterFolder("voltron").locked():
 CROWD = """
 from tinycloud.errors import ClusterBusy
 from tinycloud.store import ClusterFolder
-rounds = 60
+rounds = 30
 while rounds:
     folder = ClusterFolder("voltron")
     try:

@@ -1,6 +1,7 @@
 """One process at a time."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -97,11 +98,10 @@ def test_many_that_make_and_delete_the_lock_are_never_two_at_once(tmp_path: Path
     """However the folder and the lock come and go, no count is lost."""
     (tmp_path / "count").write_text("0")
     crowd = [
-        subprocess.Popen([sys.executable, "-c", CROWD, tmp_path / "folder", "200"])
-        for _ in range(4)
+        subprocess.Popen([sys.executable, "-c", CROWD, tmp_path / "folder", "60"]) for _ in range(4)
     ]
     assert [process.wait() for process in crowd] == [0, 0, 0, 0]
-    assert (tmp_path / "count").read_text() == "800"
+    assert (tmp_path / "count").read_text() == "240"
     assert not (tmp_path / "folder").exists()
 
 
@@ -121,3 +121,16 @@ def test_what_is_no_lock_is_refused(tmp_path: Path, kind: str) -> None:
         pytest.fail("held")
     assert caught.value.fix
     assert other.read_text() == "precious"
+
+
+def test_a_disk_that_is_full_is_no_obstacle(tmp_path: Path) -> None:
+    """Where the holder can't write down who it is, it holds the lock all the same."""
+    path = tmp_path / "lock"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        with locked(path), pytest.raises(Locked) as caught, locked(path):
+            pytest.fail("held twice")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.pid == 0

@@ -20,6 +20,7 @@ from . import (
     json_text,
     launching,
     planning,
+    ports,
     table,
     transferring,
 )
@@ -216,14 +217,14 @@ def login(name: Name, tag: Tag = None, index: Index = None, keyfile: KeyFile = N
 @app.command()
 def forward(
     name: Name,
-    words: forwarding.Words = None,
-    socks: forwarding.Socks = None,
-    bind: forwarding.Bind = None,
+    words: ports.Words = None,
+    socks: ports.Socks = None,
+    bind: ports.Bind = None,
     keyfile: KeyFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Have ports here that lead to a node, or to where it can go."""
-    request = forwarding.request(
+    request = ports.request(
         words or [], socks=socks, bind=bind, keyfile=keyfile, as_json=as_json
     )
     cloud = known(name, request.tag, to_connect=True)

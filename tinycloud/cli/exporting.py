@@ -11,7 +11,7 @@ from ..node import Node, Status
 from ..nodeset import folded
 from ..store import ClusterFolder
 from ..store.folder import make_folder, write_file
-from . import exports, interrupt, json_text
+from . import ansible, interrupt, json_text, openssh
 from .clusters import check_known
 from .say import answer, note
 
@@ -22,13 +22,13 @@ KNOWN_HOSTS = "known_hosts"
 def ssh_config(cloud: Cloud, keyfile: Path | None) -> None:
     """Print the configuration with which OpenSSH logs in to the nodes."""
     peers, known_hosts = _told(cloud, keyfile)
-    answer(exports.ssh_config(peers, known_hosts).rstrip("\n"))
+    answer(openssh.ssh_config(peers, known_hosts).rstrip("\n"))
 
 
 def inventory(cloud: Cloud, keyfile: Path | None, *, as_json: bool) -> None:
     """Print the inventory with which Ansible works on the nodes."""
-    content = exports.inventory(cloud.name, *_told(cloud, keyfile))
-    answer(json_text.dump(content) if as_json else exports.yaml(content).rstrip("\n"))
+    content = ansible.inventory(cloud.name, *_told(cloud, keyfile))
+    answer(json_text.dump(content) if as_json else ansible.yaml(content).rstrip("\n"))
 
 
 def _told(cloud: Cloud, keyfile: Path | None) -> tuple[Sequence[Peer], Path]:
@@ -43,7 +43,7 @@ def _told(cloud: Cloud, keyfile: Path | None) -> tuple[Sequence[Peer], Path]:
     peers = collected.peers(nodes)
     found = [peer for peer in peers if _can_be_reached(peer.node)]
     _say_missing(cloud.name, peers, found)
-    return found, _kept(folder, exports.known_hosts(peers))
+    return found, _kept(folder, openssh.known_hosts(peers))
 
 
 def _can_be_reached(node: Node) -> bool:
@@ -64,7 +64,7 @@ def _say_missing(cluster: str, peers: Sequence[Peer], found: Sequence[Peer]) -> 
         )
     if out:
         note(f"left out, since not running: {folded(out)}")
-    unknown = [peer.node.name for peer in exports.with_bastions(found) if not peer.host_keys]
+    unknown = [peer.node.name for peer in openssh.with_bastions(found) if not peer.host_keys]
     if unknown:
         note(f"no host key is known of {folded(unknown)}: other programs will not connect there")
 

@@ -1,13 +1,12 @@
 """Launch a cluster and show how that goes."""
 
 from ..cloud import Cloud
-from ..errors import LaunchFailed, ResourcesRemain
 from ..node import Node
 from ..nodeset import folded
 from ..store import ClusterFolder
 from . import interrupt
 from .progress import STAGES, Watch
-from .say import error, note, tinycloud_error
+from .say import error, note
 
 
 def launch(
@@ -27,15 +26,9 @@ def launch(
         note("interrupted: destroying what this launch created (once more leaves at once)")
 
     with watch:
-        try:
-            return interrupt.run(
-                work(), first=first, second=lambda: leave(cloud.name, watch, existed=existed)
-            )
-        except LaunchFailed as failed:
-            if not failed.remaining:
-                raise
-            tinycloud_error(failed)
-            raise _remain(cloud.name, failed.remaining) from failed
+        return interrupt.run(
+            work(), first=first, second=lambda: leave(cloud.name, watch, existed=existed)
+        )
 
 
 def start(cloud: Cloud) -> tuple[Node, ...]:
@@ -60,15 +53,6 @@ def leave(name: str, watch: Watch, *, existed: bool = False) -> None:
     if existed:
         fix = f"'tinycloud start {name}' makes it whole, '{fix}' removes all of it"
     error("left at once", f"these may remain: {watch.may_remain}", fix)
-
-
-def _remain(name: str, remaining: tuple[str, ...]) -> ResourcesRemain:
-    return ResourcesRemain(
-        f"still there: {', '.join(remaining)}",
-        cause="destroying them failed",
-        fix=f"tinycloud destroy {name}",
-        remaining=remaining,
-    )
 
 
 def say_surplus(cloud: Cloud, nodes: tuple[Node, ...]) -> None:

@@ -31,7 +31,9 @@ class Session:
         self._made = {group.tag for group in groups if group.driver.makes_machines}
         self._pins: dict[str, str | None] = {}
         self._stack = AsyncExitStack()
-        self.connections = Connections(pinned=self.host_key, proven=self._proven, route=access.route)
+        self.connections = Connections(
+            pinned=self.host_key, proven=self._proven, route=access.route
+        )
 
     async def __aenter__(self) -> Self:
         try:

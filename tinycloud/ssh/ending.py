@@ -18,18 +18,24 @@ def ending(channel: asyncssh.SSHClientChannel[Any], error: Exception | None) -> 
     if killed is not None:
         return _killed(killed[0])
     if status is None:
-        why = quoted(error) if error else "the server closed the session without an exit status"
-        return Ending(state=State.LOST, error=f"the connection was lost: {why}")
+        return Ending(state=State.LOST, error=_loss(error))
     if status:
         return Ending(state=State.FAILED, exit_status=status, error=f"exit status {status}")
     return Ending(state=State.OK, exit_status=0)
+
+
+def _loss(error: Exception | None) -> str:
+    if error is None:
+        return "the server closed the session without an exit status"
+    why = quoted(error)
+    return "the connection was lost" + ("" if why == "Connection lost" else f": {why}")
 
 
 def _killed(name: str) -> Ending:
     # OpenSSH says `SIG@openssh.com` for every signal that RFC 4254 has no name for.
     known = printable(name.partition("@")[0])[:20]
     if known in ("", "SIG"):
-        return Ending(state=State.SIGNALLED, error="killed by a signal")
+        return Ending(state=State.SIGNALLED, signal="UNKNOWN", error="killed by a signal")
     return Ending(state=State.SIGNALLED, signal=known, error=f"killed by SIG{known}")
 
 

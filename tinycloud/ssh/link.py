@@ -76,9 +76,7 @@ class Link:
         self, session_factory: Any, remote_host: str, remote_port: int
     ) -> tuple[Any, Any]:
         """Open a stream from the node to another machine: what a `Dialer` goes through."""
-        return await self._connection.create_connection(
-            session_factory, remote_host, remote_port
-        )
+        return await self._connection.create_connection(session_factory, remote_host, remote_port)
 
     def forward(self, listen: Address, to: Address | None) -> AbstractAsyncContextManager[Address]:
         """Carry connections from here to where the node can go; see `Connection.forward`."""

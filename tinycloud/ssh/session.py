@@ -1,6 +1,7 @@
 """One command's session: what it prints, kept in bounds until it is taken, and its end."""
 
 import asyncio
+import time
 from collections import deque
 from contextlib import suppress
 from typing import Any, cast
@@ -19,8 +20,11 @@ HELD = 64 * 1024
 """Bytes that may wait for our caller before we stop reading."""
 
 LINGER, LONGEST_LINGER = 1.0, 10.0
-"""Seconds without output, and in all, that we listen on after a command has exited:
+"""Seconds that we wait for more output after a command has exited, at once and in all:
 something it left in the background may hold its output open for ever."""
+
+LAST_WORDS = 8 * 1024 * 1024
+"""Bytes that we still take after the exit: more than can have been under way."""
 
 OPENING = 3.0
 """Seconds that a session being opened gets to become one that can be ended."""
@@ -34,7 +38,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._opening: asyncio.Future[Any] | None = None
         self._started = False
         self._held: deque[tuple[str, bytes]] = deque()
-        self._size = 0
+        self._size = self._late = 0
         self._news = asyncio.Event()
         self._over = asyncio.Event()
         self._dropping = False
@@ -50,23 +54,21 @@ class Session(asyncssh.SSHClientSession[bytes]):
         await asyncio.shield(self._opening)
 
     async def pass_output(self, emit: Emit) -> None:
-        """Hand on all output, until there can be no more or none came after the exit."""
-        loop = asyncio.get_running_loop()
-        last = None
-        while True:
+        """Hand on all output, until there can be no more or too little came after the exit."""
+        patience = LONGEST_LINGER
+        while self._late <= LAST_WORDS:
             await self._pass_held(emit)
             if self._closed:
                 return
             self._news.clear()
-            quiet = None
-            if self._over.is_set():
-                last = last or loop.time() + LONGEST_LINGER
-                quiet = min(loop.time() + LINGER, last)
+            begun = time.monotonic()
             try:
-                async with asyncio.timeout_at(quiet):
+                async with asyncio.timeout(min(LINGER, patience) if self._over.is_set() else None):
                     await self._news.wait()
             except TimeoutError:
                 return
+            if self._over.is_set():
+                patience -= time.monotonic() - begun  # the time that `emit` takes is no delay
 
     async def _pass_held(self, emit: Emit) -> None:
         while self._held:
@@ -120,7 +122,9 @@ class Session(asyncssh.SSHClientSession[bytes]):
             return
         self._held.append(("stderr" if datatype else "stdout", data))
         self._size += len(data)
-        if self._size >= HELD:
+        if self._over.is_set():
+            self._late += len(data)
+        if self._size >= HELD and not self._closed:
             self._channel.pause_reading()
         self._news.set()
 
@@ -138,5 +142,6 @@ class Session(asyncssh.SSHClientSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         self._error = exc
         self._closed = True
+        self._channel.resume_reading()  # what has come already is ours now, or never
         self._over.set()
         self._news.set()

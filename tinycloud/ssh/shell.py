@@ -16,7 +16,7 @@ from .keyboard import Keyboard
 from .modes import modes
 from .printer import Printer
 from .screen import Screen
-from .session import LINGER, LONGEST_LINGER
+from .session import LINGER
 
 WINDOW = 128 * 1024
 """Bytes that the node may send ahead of our terminal: what Ctrl-C can't take back any more."""
@@ -35,8 +35,7 @@ async def shell(channels: Channels) -> Ending:
         try:
             await channels.open(lambda: session, window=WINDOW, **_pty(interactive=interactive))
         except (asyncssh.Error, OSError) as error:
-            state = State.LOST if channels.is_closed else State.UNREACHABLE
-            return Ending(state=state, error=f"no shell: {quoted(error)}")
+            return Ending(state=State.LOST, error=f"no shell: {quoted(error)}")
         if interactive:
             way_back.enter_context(terminal.raw(0))
             way_back.enter_context(terminal.changes(session.tell_size))
@@ -70,8 +69,7 @@ class Shell(asyncssh.SSHClientSession[bytes]):
         self._screen = Screen()
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._lingering: asyncio.TimerHandle | None = None
-        self._longest = float("inf")
-        self._left = False
+        self._left = self._closed = self._exited = self._full = False
         self._error: Exception | None = None
         self._failure: OSError | None = None
 
@@ -121,11 +119,13 @@ class Shell(asyncssh.SSHClientSession[bytes]):
 
     def _pace(self, *, full: bool) -> None:
         """Have the node wait for our terminal."""
+        self._full = full
         if self._channel is not None:
-            if full:
+            if full and not self._closed:
                 self._channel.pause_reading()
             else:
                 self._channel.resume_reading()
+        self._linger()
 
     def _fail(self, error: OSError) -> None:
         """Give up, as nobody sees our output any more."""
@@ -133,13 +133,14 @@ class Shell(asyncssh.SSHClientSession[bytes]):
         self.over.set()
 
     def _linger(self) -> None:
-        """Wait a little for output of what the shell left in the background, and no longer."""
-        loop = asyncio.get_running_loop()
-        self._longest = min(self._longest, loop.time() + LONGEST_LINGER)
+        """Once the shell has exited, wait a little for more output, and no longer.
+
+        What it left in the background may hold its output open for ever.
+        """
         if self._lingering is not None:
             self._lingering.cancel()
-        until = min(loop.time() + LINGER, self._longest)
-        self._lingering = loop.call_at(until, self.over.set)
+        if self._exited and not self._full:
+            self._lingering = asyncio.get_running_loop().call_later(LINGER, self.over.set)
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self._channel = chan
@@ -147,13 +148,14 @@ class Shell(asyncssh.SSHClientSession[bytes]):
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         self._screen.feed(data)
         self.printer.put(2 if datatype else 1, data)
-        if self._lingering is not None:
-            self._linger()
+        self._linger()
 
     def exit_status_received(self, status: int) -> None:
+        self._exited = True
         self._linger()
 
     def exit_signal_received(self, *_: Any) -> None:
+        self._exited = True
         self._linger()
 
     def pause_writing(self) -> None:
@@ -166,4 +168,6 @@ class Shell(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._error = exc
+        self._closed = True
+        self._pace(full=False)  # what has come already is ours now, or never
         self.over.set()

@@ -96,8 +96,8 @@ def make_folder(path: Path) -> None:
 def _check_writable(path: Path) -> None:
     if not path.stat().st_mode & stat.S_IWUSR:
         raise unusable(path, "it is read-only", _chmod("u+w", path))
-    if not os.access(path, os.W_OK) and path.lstat():
-        raise unusable(path, "it can't be written to", OTHER_FOLDER)
+    if os.statvfs(path).f_flag & os.ST_RDONLY:
+        raise unusable(path, "its file system is read-only", OTHER_FOLDER)
 
 
 def _make(path: Path) -> None:

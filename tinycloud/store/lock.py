@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .folder import failure
@@ -32,7 +32,8 @@ def locked(path: Path) -> Iterator[None]:
     """
     descriptor = _taken(path)
     try:
-        os.write(descriptor, b"%d" % os.getpid())
+        with suppress(OSError):  # a disk that is full: nobody learns who we are, that is all
+            os.write(descriptor, b"%d" % os.getpid())
         yield
     finally:
         os.ftruncate(descriptor, 0)  # the next holder is not to be taken for us

@@ -282,12 +282,27 @@ async def test_untrusted_state(local: Local, spec: Spec, state: Path) -> None:
 
 async def test_error_of_the_forker(local: Local, spec: Spec, state: Path) -> None:
     """What the forker can't do comes back as the error that it is, with cause and remedy."""
-    await local.start(spec())
-    (_path(state, 1).parent).symlink_to("/tmp")
+    await local.start(spec(count=2))
+    await local.stop(spec())
+    key = _path(state, 1).with_name("host_key")
+    key.unlink()
+    key.symlink_to("/dev/null")
     with pytest.raises(InvalidInput, match="symlink") as caught:
-        await local.start(spec(count=2))
+        await local.start(spec())
     assert caught.value.fix
-    assert len(await local.list(spec())) == 1
+    assert len(await local.list(spec())) == 2
+
+
+async def test_half_removed_node(local: Local, spec: Spec, state: Path, connect: Connect) -> None:
+    """What is left of a node whose removal was cut short is no node, and is not built upon."""
+    (node,) = await local.start(spec())
+    connect(node).output("echo old >file")
+    await local.stop(spec())
+    _path(state).unlink()
+    assert await local.list(spec()) == ()
+    (another,) = await local.start(spec())
+    assert another.host_key != node.host_key
+    assert connect(another).run("cat file").returncode == 1
 
 
 def test_import_is_light() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tinycloud.drivers.local.folders import GroupFolder, remove_tree
+from tinycloud.drivers.local.folders import GroupFolder, NodeFolder, remove_tree
 from tinycloud.drivers.local.plan import to_run
 from tinycloud.drivers.local.process import Process, birth
 from tinycloud.drivers.local.record import NodeRecord
@@ -79,6 +79,16 @@ def test_remove_spares_what_links_point_to(tmp_path: Path) -> None:
     remove_tree(doomed)
     remove_tree(doomed)
     assert (doomed.exists(), (kept / "file").exists()) == (False, True)
+
+
+def test_node_that_is_a_link(tmp_path: Path) -> None:
+    """Removing a node whose folder is a link removes the link, and no record elsewhere."""
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "node.json").touch()
+    (tmp_path / "0").symlink_to(kept)
+    NodeFolder(tmp_path / "0").remove()
+    assert ((tmp_path / "0").is_symlink(), (kept / "node.json").exists()) == (False, True)
 
 
 def test_group_with_nodes_stays(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ async def lying(lies: Lies) -> AsyncIterator[Link]:
             for piece in lies.prints():
                 process.stdout.write(piece)
                 await process.stdout.drain()
-            await process.stdin.read()
+            process.stderr.write(b"end\n")
             process.exit(0)
         except (asyncssh.Error, OSError):  # nobody listens any more
             return

@@ -215,15 +215,17 @@ async def test_a_cut_link(sshd: OpenSSH, there: Path, here: Path) -> None:
     (there / "huge").write_bytes(os.urandom(40 * MB))
     begun = asyncio.Event()
     with opened(here) as folder:
-        async with listening(relay(sshd.port)) as wire:
-            async with connected(sshd, node=replace(sshd.node(), port=wire.port)) as link:
-                transfer = Get(str(there / "huge"), folder)
-                task = asyncio.ensure_future(
-                    link.move(transfer, lambda p: begun.set() if p.bytes > MB else None)
-                )
-                await begun.wait()
-                wire.cut()
-                ending = await task
+        async with (
+            listening(relay(sshd.port)) as wire,
+            connected(sshd, node=replace(sshd.node(), port=wire.port)) as link,
+        ):
+            transfer = Get(str(there / "huge"), folder)
+            task = asyncio.ensure_future(
+                link.move(transfer, lambda p: begun.set() if p.bytes > MB else None)
+            )
+            await begun.wait()
+            wire.cut()
+            ending = await task
     assert ending.state is State.LOST
     assert names(here) == {b"worker-0"}
     await until(lambda: sshd.running() == [])
@@ -258,15 +260,19 @@ async def test_what_a_killed_run_left_goes(sshd: OpenSSH, there: Path, here: Pat
     """Unfinished files whose writer is dead are removed; one that is being written is not."""
     write(here, {"worker-0/there/.tinycloud-part-dead": b"half"})
     told = Told()
-    with opened(here) as folder, folder.enter(b"worker-0") as node, node.enter(b"there") as inner:
-        with Draft(inner, b"alive", 0o644) as draft:
-            draft.write(b"half", 0)
-            async with connected(sshd) as link:
-                await link.move(Get(str(there), folder), told)
-            left = names(here / "worker-0" / "there") - names(there)
-            assert b".tinycloud-part-dead" not in left
-            assert len(left) == 1
-            draft.keep(OLD)
+    with (
+        opened(here) as folder,
+        folder.enter(b"worker-0") as node,
+        node.enter(b"there") as inner,
+        Draft(inner, b"alive", 0o644) as draft,
+    ):
+        draft.write(b"half", 0)
+        async with connected(sshd) as link:
+            await link.move(Get(str(there), folder), told)
+        left = names(here / "worker-0" / "there") - names(there)
+        assert b".tinycloud-part-dead" not in left
+        assert len(left) == 1
+        draft.keep(OLD)
     assert (here / "worker-0" / "there" / "alive").read_bytes() == b"half"
 
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from openssh import OpenSSH, openssh
@@ -58,9 +59,7 @@ async def test_no_space_for_a_large_file(
     assert names(full) == {b"source", b"source/large", b"source/fits"}
 
 
-async def test_read_only(
-    program: Callable[[str], str], mounted: Mount, tmp_path: Path
-) -> None:
+async def test_read_only(program: Callable[[str], str], mounted: Mount, tmp_path: Path) -> None:
     """Where nothing can be written the error says so."""
     locked = mounted("there", "ro")
     source = write(tmp_path / "source", {"small": b"x", "large": b"x" * 400 * KB})
@@ -93,10 +92,11 @@ async def test_a_mounted_folder(
 async def test_nodes_that_share_a_home(sshd: OpenSSH, tmp_path: Path) -> None:
     """Eight nodes with one home take the same files at once, and all is well."""
     there = tmp_path / "there"
-    content: dict[str | bytes, bytes] = {f"d{i % 7}/{i}": os.urandom(3000) for i in range(200)}
+    content: dict[str | bytes, bytes] = {f"d{i % 7}/{i}": os.urandom(3000) for i in range(60)}
     source = write(tmp_path / "source", {**content, "big": os.urandom(3 * MB), "d1/.hid": b"x"})
     async with AsyncExitStack() as stack:
-        links = [await stack.enter_async_context(connected(sshd)) for _ in range(8)]
+        nodes = [replace(sshd.node(), index=index) for index in range(8)]
+        links = [await stack.enter_async_context(connected(sshd, node=node)) for node in nodes]
         for remote in (f"{there}/", f"{there}/app"):
             transfer = Put(shipment([source], remote))
             endings = await asyncio.gather(*(link.move(transfer, Told()) for link in links))

@@ -98,8 +98,8 @@ def _furnish(order: Order, group: GroupFolder, folder: NodeFolder, held: ExitSta
     """Make what is missing of the node's folder, and have its port listen."""
     now = time.time()
     old = folder.record()
-    if old is not None and old.expired(now):
-        folder.remove()
+    if not folder.has_record() or (old is not None and old.expired(now)):
+        folder.remove()  # half made, or half removed: nothing in it can be relied on
         old = None
     make_folder(folder.path)
     private, public = _host_key(folder)
@@ -159,10 +159,12 @@ def _fork(unborn: Unborn, held: ExitStack) -> Newborn:
     # A child that is told to stop before it can hear of it must hear of it later.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     try:
+        os.chdir(unborn.birth.folder.home)  # from its first moment it can be told by that
         pid = os.fork()
         if pid == 0:
             begin(unborn.birth, unborn.listening, await_word)
     finally:
+        os.chdir("/")
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.close(await_word)
         held.callback(os.close, give_word)  # without a word, this ends the child

@@ -8,10 +8,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from ...errors import InvalidInput
-from ...store.folder import check_folder, make_folder, read_file, write_file
+from ...store.folder import check_folder, encoded, make_folder, read_file, write_file
 from .record import NodeRecord
 
-LOCK = "lock"
+LOCK, RECORD = "lock", "node.json"
 
 
 class NodeFolder:
@@ -44,17 +44,26 @@ class NodeFolder:
     def record(self) -> NodeRecord | None:
         """Return what is known of the node: None if it is half-made, or the record damaged."""
         try:
-            data = read_file(self.path / "node.json")
+            data = read_file(self.path / RECORD)
         except InvalidInput:  # it is not even a file
             return None
         return None if data is None else NodeRecord.from_json(data)
 
+    def has_record(self) -> bool:
+        """Return whether the node was ever complete, though its record may be damaged."""
+        return os.path.lexists(self.path / RECORD)
+
     def write_record(self, record: NodeRecord) -> None:
         """Replace the record. Not durable: processes don't outlive the machine either."""
-        write_file(self.path / "node.json", record.to_json(), durable=False)
+        write_file(self.path / RECORD, record.to_json(), durable=False)
 
     def remove(self) -> None:
-        """Delete the folder with all it holds; raises `OSError` for what can't be deleted."""
+        """Delete the folder with all it holds; raises `OSError` for what can't be deleted.
+
+        The record goes first: cut off half-way, this leaves no node to be revived.
+        """
+        if self.path.is_dir() and not self.path.is_symlink():
+            (self.path / RECORD).unlink(missing_ok=True)
         remove_tree(self.path)
 
 
@@ -63,7 +72,7 @@ class GroupFolder:
 
     def __init__(self, root: Path, cluster: str, tag: str) -> None:
         self._root = root
-        self.path = root / "local" / _encoded(cluster) / _encoded(tag)
+        self.path = root / "local" / encoded(cluster) / encoded(tag)
         self.lock = self.path / LOCK
 
     def _parts(self) -> tuple[Path, ...]:
@@ -111,11 +120,6 @@ def _is_node(entry: "os.DirEntry[str]") -> bool:
     """Return whether this is a node's folder, by its name and kind."""
     named = re.fullmatch("0|[1-9][0-9]{0,8}", entry.name)
     return named is not None and entry.is_dir(follow_symlinks=False)
-
-
-def _encoded(name: str) -> str:
-    """Return a folder's name, with a mark before capitals: some file systems ignore case."""
-    return re.sub("[A-Z]", lambda letter: f"+{letter[0].lower()}", name)
 
 
 def remove_tree(path: Path) -> None:

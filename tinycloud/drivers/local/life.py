@@ -74,7 +74,6 @@ def _close_all_but(kept: set[int]) -> None:
 
 def _live(birth: Birth, listening: socket.socket) -> None:
     os.setsid()
-    os.chdir(birth.folder.home)
     if sys.platform == "linux":
         _LIBRARY.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         _LIBRARY.prctl(_PR_SET_NAME, birth.name.encode()[:15], 0, 0, 0)

@@ -1,10 +1,10 @@
 """Run a script on a node and feed it: a command whose standard input we have a use for."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import asyncssh
 
@@ -37,19 +37,8 @@ class Answer:
     stderr: bytes
 
 
-class Sink(Protocol):
-    """Takes what a script prints, as it comes.
-
-    It says when that is `over`; and whether it is `garbled`, so that the script must go.
-    """
-
-    @property
-    def over(self) -> bool: ...
-
-    @property
-    def garbled(self) -> bool: ...
-
-    def feed(self, data: bytes) -> None: ...
+Sink = Callable[[bytes], None]
+"""Takes what a script prints, as it comes; what it raises ends the script."""
 
 
 async def asked(channels: Channels, line: str, words: bytes, *, sink: Sink | None = None) -> Answer:
@@ -63,7 +52,7 @@ async def asked(channels: Channels, line: str, words: bytes, *, sink: Sink | Non
 
     # A node that answers more than it was asked is not to fill our memory.
     limit = SAID + 2 * len(words) + LINE * words.count(b"\0")
-    return await fed(channels, line, once(), leashed=True, sink=sink or _Kept(limit))
+    return await fed(channels, line, once(), leashed=True, sink=sink, limit=limit)
 
 
 async def fed(
@@ -73,15 +62,18 @@ async def fed(
     *,
     leashed: bool = False,
     sink: Sink | None = None,
+    limit: int = SAID,
 ) -> Answer:
     """Run a script and feed it as fast as it takes it; return how it ended.
 
     One that is `leashed` says when it has printed everything, and lives no longer than
     its standard input. Any other knows from what it is fed whether it got it all. So,
     cut short in whatever way, it comes to an end and leaves nothing behind. Raises
-    `Cut`, and what asyncssh raises.
+    `Cut`, what asyncssh raises, and what the `sink` does; without one the answer holds
+    up to `limit` bytes of what was printed.
     """
-    session = _Feed(sink or _Kept(SAID))
+    printed = bytearray()
+    session = _Feed(sink or (lambda data: printed.extend(data[: limit - len(printed)])))
     try:
         await session.open(channels, line)
         async with aclosing(pieces):
@@ -90,59 +82,32 @@ async def fed(
                     break
         if leashed:
             await session.said_end()
-            if session.failure is not None:
-                raise session.failure
-            if session.garbled:
-                await session.end()
-                return session.answer()
             await session.write(BYE)
         session.finish()
-        await session.closed.wait()
+        return await session.answer(printed)
     except BaseException:
         await to_the_end(session.end())
         raise
-    session.channel.close()
-    return session.answer()
-
-
-class _Kept:
-    """Keeps so many bytes of what a script prints; it is over when that says so."""
-
-    garbled = False
-
-    def __init__(self, limit: int) -> None:
-        self.data = bytearray()
-        self._limit = limit
-
-    @property
-    def over(self) -> bool:
-        return len(self.data) == self._limit or self.data.endswith(b"\n" + END + b"\n")
-
-    def feed(self, data: bytes) -> None:
-        self.data += data[: self._limit - len(self.data)]
 
 
 class _Feed(asyncssh.SSHClientSession[bytes]):
     """Keeps what the script prints, and knows whether it takes more."""
 
     def __init__(self, sink: Sink) -> None:
-        self.closed = asyncio.Event()
         self.channel: asyncssh.SSHClientChannel[bytes]
         self._opening: asyncio.Future[None] | None = None
         self._started = False
         self._sink = sink
+        self._closed = asyncio.Event()
+        self._settled = asyncio.Event()
         self._over = asyncio.Event()
         self._ready = asyncio.Event()
         self._ready.set()
         self._ended = asyncio.Event()
         self._stderr = bytearray()
+        self._last = b""
         self._error: Exception | None = None
-        self.failure: Exception | None = None
-
-    @property
-    def garbled(self) -> bool:
-        """Whether the script has to go, for nothing good will come of it."""
-        return self._sink.garbled
+        self._failure: Exception | None = None
 
     async def open(self, channels: Channels, line: str) -> None:
         """Start the script; cancelled, it still starts, so that `end` can end it."""
@@ -152,7 +117,7 @@ class _Feed(asyncssh.SSHClientSession[bytes]):
     async def write(self, data: bytes | memoryview) -> bool:
         """Hand data to the script; return whether it is still there to take it."""
         await self._ready.wait()
-        if self._over.is_set():
+        if self._over.is_set() or self._failure is not None:
             return False
         self.channel.write(bytes(data))
         return True
@@ -176,18 +141,20 @@ class _Feed(asyncssh.SSHClientSession[bytes]):
         try:
             self.finish()
             async with asyncio.timeout(ENDING):
-                await self.closed.wait()
+                await self._closed.wait()
         except (TimeoutError, OSError):
             pass
         self.channel.close()
 
-    def answer(self) -> Answer:
-        """Return how the script ended; raise `Cut` if nobody knows."""
+    async def answer(self, printed: bytes | bytearray) -> Answer:
+        """Wait for the end, and return how the script ended; raise `Cut` if nobody knows."""
+        await self._settled.wait()
+        if self._failure is not None:
+            raise self._failure
         status, killed = self.channel.get_exit_status(), self.channel.get_exit_signal()
         if status is None and killed is None:
             raise Cut(str(self._error or "")) from self._error
-        stdout = bytes(self._sink.data) if isinstance(self._sink, _Kept) else b""
-        return Answer(status=status, stdout=stdout, stderr=bytes(self._stderr))
+        return Answer(status=status, stdout=bytes(printed), stderr=bytes(self._stderr))
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
         self.channel = chan
@@ -196,17 +163,19 @@ class _Feed(asyncssh.SSHClientSession[bytes]):
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         if datatype:
             self._stderr += data[: SAID - len(self._stderr)]
-        elif self.failure is None:
+            self._last = (self._last + data)[-len(END) :]
+            if self._last == END:
+                self._ended.set()
+        elif self._failure is None:
             self._take(data)
 
     def _take(self, data: bytes) -> None:
         try:
-            self._sink.feed(data)
+            self._sink(data)
         except Exception as error:  # it is for whoever waits for the answer
-            self.failure = error
-            self._stop()
-        if self._sink.over:
-            self._ended.set()
+            self._failure = error
+            for event in (self._settled, self._ended, self._ready):
+                event.set()
 
     def eof_received(self) -> bool:
         return True
@@ -225,7 +194,8 @@ class _Feed(asyncssh.SSHClientSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._error = exc
-        self.closed.set()
+        self._closed.set()
+        self._settled.set()
         self._stop()
 
     def _stop(self) -> None:

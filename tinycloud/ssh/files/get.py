@@ -2,7 +2,7 @@
 
 import stat
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack, aclosing
+from contextlib import ExitStack, aclosing, suppress
 
 import asyncssh
 
@@ -20,7 +20,7 @@ from .put import ending
 from .survey import DOUBT
 from .tree import kind
 from .trouble import Lost, Refused
-from .unpack import LONGEST_NAME, Unpacker
+from .unpack import LONGEST_NAME, Garbled, Unpacker
 from .windows import FILES_PER_NODE, FOLDERS_PER_NODE, Windows
 from .words import explained
 
@@ -148,10 +148,13 @@ class _From:
     def _lacking(self, page: Iterable[Thing], folder: Folder) -> list[Thing]:
         lacking = []
         for file in (thing for thing in page if thing.is_file):
-            if _is_surely_the_same(file, folder):
-                self._tally.unchanged()
-            else:
-                lacking.append(file)
+            try:
+                if not _is_surely_the_same(file, folder):
+                    lacking.append(file)
+                else:
+                    self._tally.unchanged()
+            except Refused as refusal:  # no file can be called so here
+                self._problems.append(str(refusal))
         self._tally.expect(len(lacking), sum(file.size for file in lacking))
         return lacking
 
@@ -198,7 +201,8 @@ class _From:
         words = script.words(self._root, FOLDER_BITS, names)
         with explained("can't get files", self._connection):
             async with self._channels.turn():
-                await feed.asked(self._channels, script.PACK, words, sink=unpacker)
+                with suppress(Garbled):
+                    await feed.asked(self._channels, script.PACK, words, sink=unpacker.feed)
         came = wanted.keys() - unpacker.missing.keys()
         return [thing for thing in small if thing.path[below:] not in came]
 

@@ -16,15 +16,14 @@ DOUBTFUL = 8 * 1024 * 1024
 """Bytes at the end of an unfinished file that may have holes: requests overtake each other."""
 
 
-def part(root: bytes, entry: Entry) -> bytes:
+def part(root: bytes, entry: Entry, node: str) -> bytes:
     """Return the path of the file that an entry is written to until it is whole.
 
-    It is the same for the same version of the same file from here: what was cut short
-    can be gone on with, and whoever writes it twice at once (over two nodes that share
-    a home) writes the same bytes into it.
+    It is the same for the same version of the same file from here to the same node:
+    what was cut short can be gone on with. Nodes that share a home have one each.
     """
     path = joined(root, entry.path)
-    whose = _hash(_us(), os.path.realpath(entry.source), path)
+    whose = _hash(_us(), node.encode(), os.path.realpath(entry.source), path)
     version = _hash(b"%d %d" % (entry.size, entry.changed))
     return joined(parent(path) or b"/", b"%s%s-%s" % (PART, whose, version))
 

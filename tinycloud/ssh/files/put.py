@@ -149,9 +149,9 @@ class _There:
                     answer = await feed.fed(self._channels, script.UNPACK, stream)
             if answer.status != 0:
                 raise Refused(complaint(answer.stderr))
-            entries = [self._job.entries[index] for index in batch]
-            self._tally.arrived(sum(not entry.is_folder for entry in entries))
-            existing |= {entry.path for entry in entries if entry.is_folder}
+            unpacked = [entries[index] for index in batch]
+            self._tally.arrived(sum(not entry.is_folder for entry in unpacked))
+            existing |= {entry.path for entry in unpacked if entry.is_folder}
             refreshed = ()
         return problems
 
@@ -184,7 +184,7 @@ class _There:
 
     async def _begun(self, files: Sequence[Entry]) -> dict[bytes, int]:
         """Return how much of files, by their paths, is left of an earlier transfer."""
-        by_part = {part(self._root, file): file for file in files}
+        by_part = {part(self._root, file, self._tally.node): file for file in files}
         if not by_part:
             return {}
         names = b"".join(path + b"\0" for path in by_part)

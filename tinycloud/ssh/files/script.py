@@ -16,7 +16,8 @@ The name of the machine follows, since homes are shared, and the process that ow
 PLACE = b"place"
 """The member of an archive that says where the others go."""
 
-END = b"end"
+END = b"end\n"
+"""What comes over standard error when everything has been printed."""
 
 REFUSED = 97
 """The exit status of a script that could not begin; what it printed says why."""
@@ -29,10 +30,10 @@ IFS= read -r root <&3 && IFS= read -r mode <&3 && IFS= read -r count <&3 || exit
 
 # Names come first; then standard input is a leash: if it ends before we said `bye`, all
 # of the session's process group is to end. `head` takes no more than it is told to, or
-# waits for more: nothing follows until `end` was printed.
+# waits for more: nothing follows until `end` came.
 _NAMED = """
 ( head -c "$count" <&3; exec >&-; IFS= read -r bye <&3 || kill -TERM 0 ) |
-{ %s; echo; echo end; }
+{ %s; echo end >&2; }
 """
 
 # GNU's stat and busybox's understand -c, that of BSD and macOS -f.

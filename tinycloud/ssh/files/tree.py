@@ -12,6 +12,7 @@ from ...errors import InvalidInput, MachineError
 LATEST = 2**32 - 1
 """The last second that SFTP can name (draft-ietf-secsh-filexfer-02, 5)."""
 
+_NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 _SHORT = (errno.EMFILE, errno.ENFILE)
 
 Remark = Callable[[str], None]
@@ -107,9 +108,9 @@ def _content(folder: Entry, remark: Remark) -> Iterator[tuple[Entry, os.stat_res
 def _stat(source: bytes) -> os.stat_result | None:
     try:
         return os.stat(source)
-    except FileNotFoundError:
-        return None
     except OSError as error:
+        if error.errno in _NOWHERE:
+            return None
         raise _unreadable(source, error) from error
 
 

@@ -23,46 +23,43 @@ EXTRA = 64 * 1024
 _EXTRAS = (b"x", b"g", b"L", b"K", b"X")
 _FILES = (b"0", b"\0")
 
-BEGIN, END = b"tinycloud\n", b"\nend\n"
-"""What comes before the stream, and what follows it; no member that is asked for begins so."""
+BEGIN = b"tinycloud\n"
+"""What comes before the stream."""
 
 SLACK = 1024 * 1024
 """Bytes by which a stream may be longer than twice what was announced, headers and all."""
 
 
+class Garbled(Exception):
+    """A stream holds what nobody asked for."""
+
+
 class Unpacker(Generic[T]):
     """Hands the files of a stream to `keep`, as they come; `wanted` says which, by path.
 
-    `announced` is how many bytes they were said to hold. `missing` are those that did
-    not come; `over` tells that no more will, and `garbled` that the stream is to blame.
+    `announced` is how many bytes they were said to hold. `missing` are those that have
+    not come.
     """
 
     def __init__(
         self, wanted: Mapping[bytes, T], announced: int, keep: Callable[[T, bytes], None]
     ) -> None:
         self.missing = dict(wanted)
-        self.over = False
-        self.garbled = False
         self._keep = keep
         self._budget = 2 * (announced + 4 * BLOCKSIZE * len(wanted)) + SLACK
         self._begun = False
         self._held = bytearray()
         self._skipping = 0
-        self._file: tuple[T, int] | None = None
+        self._file: tuple[bytes, int] | None = None
 
     def feed(self, data: bytes) -> None:
-        """Take a piece of the stream."""
-        if self.over:
-            return
+        """Take a piece of the stream; raise `Garbled` if it is good for nothing from here on."""
         self._held += data
         self._budget -= len(data)
         if self._budget < 0:
-            self._give_up()
-        while not self.over and self._step():
+            raise Garbled("it goes on and on")
+        while self._step():
             pass
-
-    def _give_up(self) -> None:
-        self.over = self.garbled = True
 
     def _step(self) -> bool:
         """Deal with the next thing in the stream; return whether all of it was there."""
@@ -75,8 +72,6 @@ class Unpacker(Generic[T]):
             return skipped > 0
         if self._file is not None:
             return self._take(*self._file)
-        if self._held.startswith(END):
-            self.over = True
         if len(self._held) < BLOCKSIZE:
             return False
         header = bytes(self._held[:BLOCKSIZE])
@@ -97,19 +92,19 @@ class Unpacker(Generic[T]):
         path = header[:100].split(b"\0", 1)[0].removeprefix(b"./")
         size, kind = _octal(header[124:136]), header[156:157]
         if kind in _FILES and size <= SMALL and path in self.missing:
-            self._file = self.missing.pop(path), size
+            self._file = path, size
         elif kind in _EXTRAS and size <= EXTRA:
             self._skipping = _padded(size)
         elif kind != b"1" or size:  # a file with two names comes once, and then as a link
-            self._give_up()
+            raise Garbled(f"an unexpected member of type {kind!r}")
 
-    def _take(self, thing: T, size: int) -> bool:
+    def _take(self, path: bytes, size: int) -> bool:
         if len(self._held) < _padded(size):
             return False
         content = bytes(self._held[:size])
         del self._held[: _padded(size)]
         self._file = None
-        self._keep(thing, content)
+        self._keep(self.missing.pop(path), content)
         return True
 
 

@@ -92,9 +92,7 @@ class Uploads:
 
         async def look(entry: Entry) -> None:
             with suppress(asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
-                attrs = await self._client.stat(
-                    self._path(entry), follow_symlinks=entry.is_folder
-                )
+                attrs = await self._client.stat(self._path(entry), follow_symlinks=entry.is_folder)
                 found[entry.path] = Found(attrs.size or 0, attrs.mtime or 0, attrs.permissions or 0)
 
         for problem in await self._each(entries, look, QUESTIONS):
@@ -138,7 +136,7 @@ class Uploads:
     async def _write(self, entry: Entry) -> None:
         """Write a file, which nobody sees under its name before it is whole."""
         path = self._path(entry)
-        part = parts.part(self._root, entry)
+        part = parts.part(self._root, entry, self._tally.node)
         try:
             await self._fill(entry, part)
             await self._put_in_place(part, path, entry)
@@ -157,7 +155,7 @@ class Uploads:
         async with self._windows.files:
             descriptor = await asyncio.to_thread(opened, entry)
             try:
-                # Not truncated: another node may share the folder, and write the same into it.
+                # Not truncated: whoever else writes it at this moment writes the same into it.
                 flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT
                 file = await self._client.open(part, flags, PRIVATE, encoding=None, block_size=0)
                 await self._write_all(entry, descriptor, file)
@@ -211,7 +209,7 @@ class Uploads:
                 await self._client.remove(path)
             await self._client.rename(part, path)
         except asyncssh.SFTPNoSuchFile:
-            # Another node that shares the folder was faster.
+            # Somebody else who wrote the same into it was faster.
             found = await self._client.stat(path)
             if (found.size, found.mtime) != (entry.size, entry.second):
                 raise

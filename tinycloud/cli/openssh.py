@@ -1,13 +1,11 @@
-"""A cluster in the words of others: OpenSSH's configuration and known hosts, Ansible's inventory.
+"""A cluster in OpenSSH's words: its configuration, and its known hosts.
 
 All of it is text made of plain data. What gets into it is checked or encoded: a line
 break in the wrong place would be a command to run.
 """
 
-import json
 import re
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..cloud.exports import Peer
@@ -20,9 +18,6 @@ Settings = dict[str, str]
 
 _AUTHORITY = "@cert-authority "
 _PUBLIC_KEY = re.compile(r"(@[a-z-]+ )?([A-Za-z0-9@.-]+ [A-Za-z0-9+/=]+)")
-_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
-_YAML_WORDS = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
-_ANSIBLE_GROUPS = {"all", "ungrouped"}
 _UNQUOTABLE = ('"', "\\", "${", "{{", "{%", "{#")
 """What OpenSSH or Ansible would take for more than a part of a path."""
 
@@ -82,30 +77,30 @@ def ssh_config(peers: Iterable[Peer], known_hosts: Path) -> str:
 
 
 def _block(peer: Peer, known_hosts: Path) -> str:
-    host = _checked(peer)
-    settings = {
+    host = place(peer)
+    found = {
         "HostName": host.address.replace("%", "%%"),
         "Port": str(peer.node.port),
         "User": host.username,
-        **_settings(peer, known_hosts),
+        **settings(peer, known_hosts),
         **({"ProxyJump": peer.via.name} if peer.via else {}),
     }
-    lines = [f"    {name} {text}\n" for name, text in settings.items()]
+    lines = [f"    {name} {text}\n" for name, text in found.items()]
     return f"Host {peer.name}\n{''.join(lines)}"
 
 
-def _settings(peer: Peer, known_hosts: Path) -> Settings:
+def settings(peer: Peer, known_hosts: Path) -> Settings:
     """Return the settings that have OpenSSH log in, as strict as we are."""
-    key = {"IdentityFile": f'"{_path(peer.key)}"', **_ONE_KEY} if peer.key else {}
+    key = {"IdentityFile": f'"{checked_path(peer.key)}"', **_ONE_KEY} if peer.key else {}
     return {
         "HostKeyAlias": alias(peer),
-        "UserKnownHostsFile": f'"{_path(known_hosts)}"',
+        "UserKnownHostsFile": f'"{checked_path(known_hosts)}"',
         **_STRICT,
         **key,
     }
 
 
-def _checked(peer: Peer) -> Host:
+def place(peer: Peer) -> Host:
     """Return where a machine is, or raise `ProviderError` if what its driver says can't be."""
     host = Host(address=peer.node.address or "", username=peer.node.username)
     try:
@@ -120,7 +115,7 @@ def _checked(peer: Peer) -> Host:
     )
 
 
-def _path(path: Path) -> str:
+def checked_path(path: Path) -> str:
     """Return a path as OpenSSH reads it between quotes, or raise `InvalidInput` if it can't."""
     text = str(path)
     if printable(text) != text or any(odd in text for odd in _UNQUOTABLE):
@@ -130,76 +125,3 @@ def _path(path: Path) -> str:
             fix="keep it in a folder with a plain name: TINYCLOUD_STATE_DIR says where",
         )
     return text.replace("%", "%%")
-
-
-def inventory(cluster: str, peers: Iterable[Peer], known_hosts: Path) -> dict[str, object]:
-    """Return what Ansible is told: a group of hosts for each tag, in one for the cluster."""
-    tags: dict[str, list[Peer]] = {}
-    for peer in peers:
-        tags.setdefault(peer.node.tag, []).append(peer)
-    *names, whole = _group_names((*tags, cluster))
-    groups = {
-        name: {"hosts": {peer.name: _variables(peer, known_hosts) for peer in found}}
-        for name, found in zip(names, tags.values(), strict=True)
-    }
-    strict = {"ansible_connection": "ssh", "ansible_host_key_checking": True}
-    return {"all": {"children": {whole: {"vars": strict, "children": groups}}}}
-
-
-def _group_names(words: Iterable[str]) -> list[str]:
-    """Return a name for each word that Ansible takes for a group: an identifier, not two alike."""
-    names: list[str] = []
-    for word in words:
-        name = re.sub("[^A-Za-z0-9_]|^(?=[0-9])", "_", word)
-        while name in names or name in _ANSIBLE_GROUPS:
-            name += "_"
-        names.append(name)
-    return names
-
-
-def _variables(peer: Peer, known_hosts: Path) -> dict[str, object]:
-    host = _checked(peer)
-    settings = _settings(peer, known_hosts)
-    settings.pop("IdentityFile", None)
-    if peer.via:
-        settings["ProxyCommand"] = _proxy_command(peer.via, known_hosts)
-    return {
-        "ansible_host": host.address,
-        "ansible_port": peer.node.port,
-        "ansible_user": host.username,
-        "ansible_ssh_common_args": shlex.join(_words(settings)),
-        **({"ansible_ssh_private_key_file": _path(peer.key)} if peer.key else {}),
-        **({"ansible_python_interpreter": str(peer.python)} if peer.python else {}),
-    }
-
-
-def _words(settings: Settings) -> list[str]:
-    return [f"-o{name}={text}" for name, text in settings.items()]
-
-
-def _proxy_command(bastion: Peer, known_hosts: Path) -> str:
-    """Return the command that leads over a bastion, for a program that can't be told of two hosts.
-
-    OpenSSH replaces `%h` and `%p` in it, and `%%` by one `%`.
-    """
-    host = _checked(bastion)
-    options = [*_words(_settings(bastion, known_hosts)), f"-l{host.username}"]
-    words = ["ssh", *options, f"-p{bastion.node.port}", host.address]
-    return f"{shlex.join(words).replace('%', '%%')} -W [%h]:%p"
-
-
-def yaml(content: Mapping[str, object], depth: int = 0) -> str:
-    """Return mappings of mappings, texts and numbers as YAML that reads well."""
-    lines = []
-    for key, value in content.items():
-        head = f"{'  ' * depth}{_yaml_key(key)}:"
-        if isinstance(value, Mapping) and value:
-            lines.append(f"{head}\n{yaml(value, depth + 1)}")
-        else:
-            lines.append(f"{head} {json.dumps(value, ensure_ascii=False)}\n")
-    return "".join(lines)
-
-
-def _yaml_key(key: str) -> str:
-    is_plain = _PLAIN.fullmatch(key) and key.lower() not in _YAML_WORDS
-    return key if is_plain else json.dumps(key)
