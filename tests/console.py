@@ -113,11 +113,12 @@ def environment_with_tinycloud() -> dict[str, str]:
 
 
 def left_in(folder: Path) -> list[psutil.Process]:
-    """Return the processes at work in a folder, which need not exist any more."""
+    """Return the processes in or about a folder, which need not exist any more."""
     found = []
     for process in psutil.process_iter():
         try:
-            if Path(process.cwd().removesuffix(" (deleted)")).is_relative_to(folder):
+            at_work = Path(process.cwd().removesuffix(" (deleted)")).is_relative_to(folder)
+            if at_work or f"{folder}/" in " ".join(process.cmdline()):
                 found.append(process)
         except (psutil.Error, OSError):  # not ours, or gone already
             continue

@@ -157,7 +157,10 @@ class OpenSSH:
 
     def sessions(self) -> int:
         """Return how many connections it serves."""
-        return max(0, sum("[listener]" not in " ".join(p.cmdline()) for p in self._daemons()))
+        if self._process is None or self._process.poll() is not None:
+            return 0
+        children = psutil.Process(self._process.pid).children()
+        return sum(child.status() != psutil.STATUS_ZOMBIE for child in children)
 
     def running(self) -> list[str]:
         """Return the command lines of `processes`."""

@@ -22,6 +22,7 @@ from tinycloud.cli.app import app
 ALL = [fence for page in PAGES for fence in fences(page)]
 PYTHON = [fence for fence in ALL if fence.language == "python"]
 CONSOLE = [fence for fence in ALL if fence.language == "console"]
+PROGRAMS = re.compile(r"(?<![\w-])(?:scp|ssh|sshd|ssh-keygen)(?![\w-])")
 FILE = re.compile(r"[\w-]+\.\w+")
 GUIDES = [page for page in PAGES if page.name not in ("README.md", "index.md")]
 
@@ -40,12 +41,13 @@ EVERYWHERE = options(PROGRAM)
 
 
 @pytest.fixture
-def home(tmp_path: Path, state: Path) -> Iterator[Path]:
-    """A folder to run an example in, after which nothing of its nodes may be left."""
+def home(tmp_path: Path, state: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home to run an example in, after which nothing of its nodes may be left."""
     folder = tmp_path / "example"
     folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
     yield folder
-    left = left_in(state) + left_in(folder / "state")
+    left = left_in(state) + left_in(folder)
     names = [" ".join(process.cmdline()) for process in left if process.is_running()]
     for process in left:
         process.kill()
@@ -55,11 +57,22 @@ def home(tmp_path: Path, state: Path) -> Iterator[Path]:
     assert not (folder / "state").exists()
 
 
+def named(page: Path) -> dict[str, str]:
+    """Return the files that a page names, and what they hold."""
+    return {fence.note: fence.text for fence in fences(page) if FILE.fullmatch(fence.note)}
+
+
+def find_programs(fence: Fence, program: Callable[[str], str]) -> None:
+    """Skip the example, but not on CI, if it or what it imports needs a program that is missing."""
+    others = (text for name, text in named(fence.page).items() if Path(name).stem in fence.text)
+    for name in set(PROGRAMS.findall("\n".join([fence.text, *others]))):
+        program(name)
+
+
 def run_python(fence: Fence, folder: Path) -> "subprocess.CompletedProcess[str]":
     """Run a fence as a reader would: saved as a file, beside those that the page names."""
-    for other in fences(fence.page):
-        if FILE.fullmatch(other.note):
-            (folder / other.note).write_text(other.text)
+    for name, text in named(fence.page).items():
+        (folder / name).write_text(text)
     file = folder / "example.py"
     file.write_text(fence.text)
     return subprocess.run(
@@ -68,8 +81,11 @@ def run_python(fence: Fence, folder: Path) -> "subprocess.CompletedProcess[str]"
 
 
 @pytest.mark.parametrize("fence", PYTHON, ids=str)
-def test_each_python_example_runs_as_written(fence: Fence, home: Path) -> None:
+def test_each_python_example_runs_as_written(
+    fence: Fence, home: Path, program: Callable[[str], str]
+) -> None:
     """A Python fence is a whole program, prints what is shown after it, and leaves no node."""
+    find_programs(fence, program)
     done = run_python(fence, home)
     assert (done.stderr, done.returncode) == ("", 0)
     following = dict(pairwise(fences(fence.page))).get(fence)
@@ -82,9 +98,8 @@ def test_each_shell_session_goes_as_shown(
     fence: Fence, home: Path, program: Callable[[str], str]
 ) -> None:
     """Every command of a console fence exits with 0, and prints what is shown below it."""
+    find_programs(fence, program)
     session = commands(fence)
-    for name in {"scp", "ssh"} & {word for c in session for word in c.text.split()}:
-        program(name)
     outcomes = play(session, folder=home, environment=environment_with_tinycloud())
     for command, outcome in zip(session, outcomes, strict=True):
         assert outcome.status == 0, f"{command.text}\n{outcome.text}"

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tinycloud import Cloud, Group, InvalidInput
-from tinycloud.cli.transferring import GET, PUT, Watch, request, size
+from tinycloud.cli.moved import Moved, size
+from tinycloud.cli.transferring import GET, PUT, request
 from tinycloud.drivers.local import Local
 from tinycloud.ssh.files.progress import Progress
 
@@ -102,8 +103,8 @@ def test_there_and_back(files: Path, cli: Cli, voltron: Path) -> None:
     assert put.lines[0].startswith("sent 60 files, 60.0 kB (")
     assert put.lines[1] == "3 nodes: 3 ok"
     again = cli("put", "voltron", "worker", "0-1", "app", "there/")
-    assert again.lines[0].startswith("sent 0 files, 0 bytes (")
-    assert again.lines[0].endswith("; unchanged: 40")
+    assert again.lines[-2].startswith("sent 0 files, 0 bytes (")
+    assert again.lines[-2].endswith("; unchanged: 40")
     got = cli("get", "voltron", "there/app", "back")
     assert (got.code, got.out) == (0, "")
     assert got.lines[0].startswith("got 60 files, 60.0 kB (")
@@ -144,6 +145,11 @@ def test_json(files: Path, cli: Cli, voltron: Path) -> None:
             "error: 3 of 3 nodes failed (master-0,worker-[0-1]: can't get nothing: no such file",
             "fix: look for it: tinycloud execute voltron -e ls",
         ),
+        (
+            ("put", "voltron", "file", "/etc"),
+            "error: 3 of 3 nodes failed (master-0,worker-[0-1]: etc is a folder there",
+            "fix: end REMOTE with / to put it into that folder",
+        ),
     ],
 )
 def test_failures(
@@ -166,7 +172,7 @@ def test_failures(
         ("put", "voltron", "wrker", "file", "x"),
         ("put", "voltron", "file", "app", "x"),
         ("put", "voltron", "file", ""),
-        ("put", "voltron", "worker", "9", "file", "x"),
+        ("put", "voltron", "master", "9", "file", "x"),
         ("put", "voltron", "file", "x", "--limit", "0"),
         ("put", "voltron", "file", "x", "-i", "nothing"),
         ("get", "voltron"),
@@ -286,11 +292,11 @@ def test_sizes(number: float, text: str) -> None:
 
 def test_the_sum_of_all_nodes() -> None:
     """What the nodes report is added up."""
-    watch = Watch("sent")
+    moved = Moved("sent")
     for node, files in (("a", 1), ("b", 2)):
-        watch.report(
+        moved.note(
             Progress(node=node, files=files, of_files=2, bytes=files * 10, of_bytes=20, unchanged=3)
         )
-    assert (watch.bytes, watch.of_bytes, watch.nodes()) == (30, 40, "1 of 2 nodes done")
-    assert watch.summary().startswith("sent 3 files, 30 bytes (")
-    assert watch.summary().endswith("; unchanged: 6")
+    assert (moved.bytes, moved.of_bytes, moved.nodes()) == (30, 40, "1 of 2 nodes done")
+    assert moved.summary().startswith("sent 3 files, 30 bytes (")
+    assert moved.summary().endswith("; unchanged: 6")

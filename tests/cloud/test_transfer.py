@@ -156,13 +156,13 @@ async def test_bad_input(source: Path, tmp_path: Path) -> None:
     for local_, remote in ((source / "nothing", "x"), ([], "x"), (source, ""), (source, "~bob/x")):
         with pytest.raises(InvalidInput):
             await cloud.put(local_, remote)
-    (tmp_path / "file").touch()
-    for remote, where in (("", tmp_path), ("x\ny", tmp_path), ("x", tmp_path / "file")):
+    for remote in ("", "x\ny", "~bob/x"):
         with pytest.raises(InvalidInput):
-            await cloud.get(remote, where)
+            await cloud.get(remote, tmp_path / "here")
     for work in (cloud.put(source, "x"), cloud.get("x", tmp_path / "here")):
         with pytest.raises(NoSuchCluster):
             await work
+    assert "here" not in os.listdir(tmp_path)
 
 
 async def test_many_at_once_over_one_connection(source: Path, tmp_path: Path) -> None:

@@ -235,7 +235,7 @@ async def test_background(server: OpenSSH) -> None:
 async def test_background_output(
     server: OpenSSH, monkeypatch: pytest.MonkeyPatch, left: str
 ) -> None:
-    """What was left in the background may go on printing, slowly or fast: that is not waited for."""
+    """What was left in the background may go on printing, slow or fast: nobody waits for it."""
     monkeypatch.setattr(session, "LONGEST_LINGER", 0.5)
     async with connected(server) as link:
         ran = await run(link, f"echo out; ({left}) & exit 3", timeout=10)

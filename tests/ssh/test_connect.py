@@ -6,6 +6,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -162,6 +163,16 @@ Host *
 """
 
 
+PLAIN = """
+import asyncio, asyncssh, sys
+
+async def main():
+    await asyncssh.connect("127.0.0.1", int(sys.argv[1]))
+
+asyncio.run(main())
+"""
+
+
 @pytest.fixture
 def hostile_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A user's home with settings, keys and an agent that are not for us; returns the trap."""
@@ -181,11 +192,12 @@ async def test_own_settings_unread(hostile_home: Path, sshd: OpenSSH) -> None:
     async with connected(sshd) as link:
         assert (await run(link, "echo in")).stdout == b"in\n"
     assert "trap" not in os.listdir(hostile_home.parent)
-    with pytest.raises(
-        (OSError, asyncssh.Error)
-    ):  # the trap works: asyncssh left to itself reads it
-        await asyncssh.connect("127.0.0.1", sshd.port)
-    await until(hostile_home.exists)
+    # The trap works: asyncssh, left to itself, falls into it.
+    words = [sys.executable, "-c", PLAIN, str(sshd.port)]
+    nothing = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(*words, stderr=nothing)
+    assert await process.wait() != 0
+    await until(lambda: "trap" in os.listdir(hostile_home.parent))
 
 
 async def test_one_key(

@@ -225,6 +225,40 @@ def test_ways_out(door: Door, way: Callable[[Window], None], code: int) -> None:
         assert window.screen.rindex("\x1b[?25h") > window.screen.rindex("\x1b[?1049l")
 
 
+def test_nothing_stays_on_a_terminal(debian: Door, server: OpenSSH) -> None:
+    """Whoever leaves by ~. takes the shell on the node along, and what runs in it."""
+    with debian.window() as window:
+        window.expect(PROMPT)
+        window.type("sleep 1001 & (echo u''p; exec sleep 1002)\r")
+        window.expect("up\r\n")
+        window.type("\r~.")
+        assert window.end() == 5
+    await_nothing(server)
+
+
+def test_nothing_stays(debian: Door, server: OpenSSH) -> None:
+    """When we are ended the shell on the node is, without a terminal too, and what runs in it."""
+    with subprocess.Popen(
+        debian.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as login:
+        assert login.stdin is not None
+        assert login.stdout is not None
+        login.stdin.write(b"echo on; sleep 1001\n")
+        login.stdin.flush()
+        assert login.stdout.readline() == b"on\n"
+        login.terminate()
+        assert login.wait(PATIENCE) == 143
+    await_nothing(server)
+
+
+def await_nothing(server: OpenSSH) -> None:
+    """Wait until nothing runs in the server's sessions any more."""
+    deadline = time.monotonic() + 5
+    while left := server.running():
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+
+
 def test_clean_way_out(debian: Door) -> None:
     """Where the remote programs left the terminal in order, nothing is done to it."""
     with debian.window() as window:
@@ -366,15 +400,13 @@ def test_file(debian: Door, tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, b"out\n300000\n")
 
 
-@pytest.mark.parametrize(
-    "redirection", ["</dev/null", "<&-", "<&- >&-", ">&- </dev/null", "<&- 2>&-"]
-)
-def test_nothing_to_read(door: Door, redirection: str) -> None:
-    """Without input, or with a standard stream closed, the shell ends at once, and well."""
+@pytest.mark.parametrize("redirection", ["</dev/null", "<&- >&-", "<&- 2>&-"])
+def test_nothing_to_read(voltron: Door, redirection: str) -> None:
+    """Without input, or with standard streams closed, the shell ends at once, and well."""
     done = subprocess.run(
-        ["sh", "-c", f'exec "$@" {redirection}', "sh", *door.command],
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *voltron.command],
         capture_output=True,
-        env={**os.environ, **door.environment},
+        env={**os.environ, **voltron.environment},
         timeout=PATIENCE,
     )
     assert (done.returncode, done.stdout, done.stderr.strip()) == (0, b"", b"")

@@ -224,9 +224,7 @@ def forward(
     as_json: AsJson = False,
 ) -> None:
     """Have ports here that lead to a node, or to where it can go."""
-    request = ports.request(
-        words or [], socks=socks, bind=bind, keyfile=keyfile, as_json=as_json
-    )
+    request = ports.request(words or [], socks=socks, bind=bind, keyfile=keyfile, as_json=as_json)
     cloud = known(name, request.tag, to_connect=True)
     raise typer.Exit(forwarding.forward(cloud, request))
 

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.table import Column
 from rich.text import Text
 
-from .transferring import Watch, size
+from .moved import Moved, size
 
 EVERY = 0.1
 """Seconds between two looks at how far it is."""
@@ -17,18 +17,18 @@ EVERY = 0.1
 class _Words(ProgressColumn):
     """What there is to say of a transfer, in words that nobody takes for Rich markup."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, moved: Moved) -> None:
         super().__init__(Column(no_wrap=True, overflow="ellipsis"))
-        self._watch = watch
+        self._moved = moved
 
     def render(self, task: Task) -> Text:
         """Return how much, how fast, how long still, and on how many nodes."""
-        watch = self._watch
-        parts = [f"{size(watch.bytes)} of {size(watch.of_bytes)}"]
+        moved = self._moved
+        parts = [f"{size(moved.bytes)} of {size(moved.of_bytes)}"]
         if task.speed:
             parts.append(f"{size(task.speed)}/s")
-            parts.append(f"{_minutes((watch.of_bytes - watch.bytes) / task.speed)} left")
-        return Text(", ".join([*parts, watch.nodes()]))
+            parts.append(f"{_minutes((moved.of_bytes - moved.bytes) / task.speed)} left")
+        return Text(", ".join([*parts, moved.nodes()]))
 
 
 def _minutes(seconds: float) -> str:
@@ -41,12 +41,12 @@ def _minutes(seconds: float) -> str:
 class Meter:
     """A bar for a transfer, on stderr."""
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    def __init__(self, moved: Moved) -> None:
+        self._moved = moved
         self._last = 0.0
         self._bar = Progress(
             BarColumn(bar_width=24),
-            _Words(watch),
+            _Words(moved),
             console=Console(stderr=True, highlight=False, markup=False, emoji=False),
             redirect_stdout=False,
             transient=True,
@@ -62,9 +62,9 @@ class Meter:
         now = time.monotonic()
         if now - self._last >= EVERY:
             self._last = now
-            watch = self._watch
-            total = watch.of_bytes or None
-            self._bar.update(self._task, completed=max(0, watch.bytes), total=total)
+            moved = self._moved
+            total = moved.of_bytes or None
+            self._bar.update(self._task, completed=max(0, moved.bytes), total=total)
 
     def stop(self) -> None:
         """Take the bar away, and give the cursor back."""

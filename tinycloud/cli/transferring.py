@@ -19,6 +19,7 @@ from ..nodeset import folded, indices
 from ..result import Result, Results, State
 from ..ssh.files.progress import Progress
 from . import exits, json_text
+from .moved import Moved, size
 from .say import MANNER, answer, counted, error, note
 
 PUT = "tinycloud put NAME [TAG] [INDEX] LOCAL... REMOTE"
@@ -38,7 +39,8 @@ _REMEDIES = (
     ("no space left", "free space there; 'tinycloud execute {0} -e \"df -h\"' shows what is full"),
     ("permission denied", "take a path that the nodes' user has access to"),
     ("read-only file system", "take a path that can be written to"),
-    ("no such file", "look for it: tinycloud execute {0} -e ls"),
+    ("no such file or folder", "look for it: tinycloud execute {0} -e ls"),
+    ("is a folder there, and a file", "end REMOTE with / to put it into that folder"),
 )
 
 EVERY = 10.0
@@ -133,7 +135,7 @@ async def put(cloud: Cloud, request: Request) -> int:
             limit=request.limit,
             report=watch.report,
         )
-    return _conclude(cloud, results, watch, as_json=request.as_json)
+    return _conclude(cloud, results, watch.moved, as_json=request.as_json)
 
 
 async def get(cloud: Cloud, request: Request) -> int:
@@ -149,7 +151,7 @@ async def get(cloud: Cloud, request: Request) -> int:
             limit=request.limit,
             report=watch.report,
         )
-    return _conclude(cloud, results, watch, as_json=request.as_json)
+    return _conclude(cloud, results, watch.moved, as_json=request.as_json)
 
 
 def _check_there(local: Sequence[str], cloud: Cloud) -> None:
@@ -175,13 +177,11 @@ class Face(Protocol):
 
 
 class Watch:
-    """Adds up how far all nodes are, and shows it; `verb` says what happens to files."""
+    """Watches a transfer: adds up how far all nodes are, and shows it."""
 
     def __init__(self, verb: str) -> None:
-        self.verb = verb
-        self._at: dict[str, Progress] = {}
-        self._begun = time.monotonic()
-        self._face = _face(self)
+        self.moved = Moved(verb)
+        self._face = _face(self.moved)
 
     def __enter__(self) -> Self:
         self._face.start()
@@ -195,44 +195,15 @@ class Watch:
         if progress.remark is not None:
             note(f"{progress.node}: {progress.remark}" if progress.node else progress.remark)
         if progress.node:
-            self._at[progress.node] = progress
+            self.moved.note(progress)
             self._face.show()
-
-    @property
-    def bytes(self) -> int:
-        """Bytes moved."""
-        return sum(progress.bytes for progress in self._at.values())
-
-    @property
-    def of_bytes(self) -> int:
-        """Bytes to move, as far as that is known."""
-        return sum(progress.of_bytes for progress in self._at.values())
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since it began."""
-        return time.monotonic() - self._begun
-
-    def nodes(self) -> str:
-        """Return on how many nodes all is done, out of those that are at work."""
-        done = sum(p.files == p.of_files for p in self._at.values())
-        return f"{done} of {counted(len(self._at))} done"
-
-    def summary(self) -> str:
-        """Return all that was moved, in words."""
-        files = sum(progress.files for progress in self._at.values())
-        unchanged = sum(progress.unchanged for progress in self._at.values())
-        rate = f", {size(self.bytes / self.seconds)}/s" if self.bytes else ""
-        kept = f"; unchanged: {unchanged}" if unchanged else ""
-        moved = f"{self.verb} {files} file{'' if files == 1 else 's'}"
-        return f"{moved}, {size(self.bytes)} ({self.seconds:.1f} s{rate}){kept}"
 
 
 class Lines:
     """A plain line from time to time."""
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    def __init__(self, moved: Moved) -> None:
+        self._moved = moved
         self._last = time.monotonic()
 
     def start(self) -> None:
@@ -243,36 +214,24 @@ class Lines:
         now = time.monotonic()
         if now - self._last >= EVERY:
             self._last = now
-            watch = self._watch
-            note(f"{watch.verb} {size(watch.bytes)} of {size(watch.of_bytes)}: {watch.nodes()}")
+            moved = self._moved
+            note(f"{moved.verb} {size(moved.bytes)} of {size(moved.of_bytes)}: {moved.nodes()}")
 
     def stop(self) -> None:
         """Show no more."""
 
 
-def _face(watch: Watch) -> Face:
+def _face(moved: Moved) -> Face:
     terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
     if MANNER.quiet or not terminal:
-        return Lines(watch)
+        return Lines(moved)
     # Loaded here: a transfer that nobody watches need not wait for it.
     from .meter import Meter
 
-    return Meter(watch)
+    return Meter(moved)
 
 
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
-
-
-def size(number: float) -> str:
-    """Return a number of bytes in words: `0 bytes`, `2.0 kB`, `1.5 GB`."""
-    for unit in _UNITS:
-        if number < 999.95 or unit == _UNITS[-1]:
-            break
-        number /= 1000
-    return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
-
-
-def _conclude(cloud: Cloud, results: Results, watch: Watch, *, as_json: bool) -> int:
+def _conclude(cloud: Cloud, results: Results, moved: Moved, *, as_json: bool) -> int:
     """Say how it went, and return the exit code."""
     if as_json:
         for result in results:
@@ -281,7 +240,7 @@ def _conclude(cloud: Cloud, results: Results, watch: Watch, *, as_json: bool) ->
         failed = f"{len(results.failed)} of {counted(len(results))} failed"
         error(failed, _reasons(results.failed), _fix(results).format(cloud.name))
     counts = ", ".join(f"{count} {state}" for state, count in results.counts.items())
-    note(watch.summary())
+    note(moved.summary())
     note(f"{counted(len(results))}: {counts}")
     return exits.of_states(result.state for result in results)
 

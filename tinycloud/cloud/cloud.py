@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from ..result import Output, Result, Results, State
 from ..ssh.connection import Connection, Transfer
 from ..ssh.files.progress import Report as TransferReport
 from ..ssh.files.progress import ignore as ignore_progress
+from ..ssh.files.target import remote_path
 from ..ssh.leash import checked_command
 from ..store import ClusterFolder, Record
 from . import plan
@@ -34,7 +35,7 @@ from .launch import Launch
 from .session import Session
 from .step import Report, ignore
 from .terms import Terms
-from .transfer import Local, Moving, getting, putting
+from .transfer import Local, Moving, getting, loaded, putting
 
 LAUNCH_TIMEOUT = 600.0
 """Seconds that a launch may take until every node has answered."""
@@ -440,8 +441,8 @@ class Cloud:
         Never raises because a node failed. `report` is told of progress; for the rest
         see `execute`. Raises `InvalidInput` if anything in `local` can't be sent.
         """
-        async with putting(local, remote, report) as transfer:
-            return await self._transfer(transfer, tag, index, keyfile, limit, report)
+        load = await loaded(local, remote, report)
+        return await self._transfer(putting(load), tag, index, keyfile, limit, report)
 
     async def get(
         self,
@@ -464,24 +465,25 @@ class Cloud:
         Returns results as `put` does. Raises `InvalidInput` if `local` can't be used, and
         `MachineError` if there is no room here.
         """
-        async with getting(remote, local) as transfer:
-            return await self._transfer(transfer, tag, index, keyfile, limit, report)
+        remote_path(remote)
+        into = getting(remote, local)
+        return await self._transfer(into, tag, index, keyfile, limit, report)
 
     async def _transfer(
         self,
-        transfer: Transfer,
+        transfer: AbstractAsyncContextManager[Transfer],
         tag: str | None,
         index: int | Collection[int] | None,
         keyfile: str | Path | None,
         limit: int | None,
         report: TransferReport,
     ) -> Results:
-        async with self._chosen(tag, index, keyfile) as (session, nodes, key):
+        async with self._chosen(tag, index, keyfile) as (session, nodes, key), transfer as work:
             moving = Moving(
                 cluster=self.name,
                 connections=session.connections,
                 key=key,
-                transfer=transfer,
+                transfer=work,
                 report=report,
             )
             return Results(await fan_out(moving.on, nodes, limit=limit))

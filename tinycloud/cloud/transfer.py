@@ -50,21 +50,24 @@ class Moving:
         return await connection.move(self.transfer, self.report)
 
 
-@asynccontextmanager
-async def putting(
-    local: Local | Iterable[Local], remote: str, report: Report
-) -> AsyncIterator[Transfer]:
-    """Yield what puts files on a node; raise `InvalidInput` if that makes no sense."""
+async def loaded(local: Local | Iterable[Local], remote: str, report: Report) -> Shipment:
+    """Return what is to be put; raise `InvalidInput` if that makes no sense."""
     paths = [local] if isinstance(local, str | Path) else list(local)
     load = await asyncio.to_thread(shipment, paths, remote)
     for remark in load.remarks:
         report(Progress(node="", remark=remark))
+    return load
+
+
+@asynccontextmanager
+async def putting(load: Shipment) -> AsyncIterator[Transfer]:
+    """Yield what puts files on a node."""
     yield await asyncio.to_thread(_put, load)
 
 
 @asynccontextmanager
 async def getting(remote: str, local: Local) -> AsyncIterator[Transfer]:
-    """Yield what gets files from a node; raise `InvalidInput` if that makes no sense."""
+    """Make the folder `local`, and yield what gets files from a node into it."""
     with opened(Path(local)) as folder:
         yield await asyncio.to_thread(_get, remote, folder)
 

@@ -42,6 +42,11 @@ def _nodes(state: Path) -> set[int]:
     return found
 
 
+def _own_forkers() -> list[psutil.Process]:
+    """Return the forkers that this very process has started, without the nodes they fork."""
+    return [child for child in psutil.Process().children() if FORKER in child.cmdline()]
+
+
 @pytest.fixture
 def launch() -> "subprocess.Popen[bytes]":
     """A program that launches 40 nodes."""
@@ -107,7 +112,7 @@ async def test_killed_forker(local: Local, spec: Spec, state: Path) -> None:
     """A forker that dies fails the launch, and what it had made is in the list."""
     launch = asyncio.ensure_future(local.start(spec(count=100)))
     await appears(state / "local/voltron/worker/40")
-    (forker,) = psutil.Process().children()
+    (forker,) = _own_forkers()
     forker.kill()
     with pytest.raises(ProviderError, match="died"):
         await launch
@@ -124,7 +129,7 @@ async def test_cancelled_start(local: Local, spec: Spec, state: Path) -> None:
     launch.cancel()
     with pytest.raises(asyncio.CancelledError):
         await launch
-    assert psutil.Process().children() == []
+    assert _own_forkers() == []
     listed = sum(node.status == "running" for node in await local.list(spec()))
     assert 0 < listed < 200
     eventually(lambda: len(_nodes(state)) == listed)
