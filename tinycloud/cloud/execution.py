@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field, replace
 
-from ..errors import TinycloudError, Unreachable, Untrusted
+from ..errors import InvalidInput, TinycloudError, Unreachable, Untrusted
 from ..fanout import Put
 from ..node import Node, Status
 from ..result import Output, Result, State
@@ -66,6 +66,8 @@ class Execution:
         try:
             check_reachable(node, self.cluster)
             connection: Connection = await self.connections.get(node, self.key)
+        except InvalidInput:  # a key that is none: it is so for all nodes
+            raise
         except TinycloudError as error:
             return Ending(state=_state(node, error), error=str(error))
         return await connection.run(

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..errors import TinycloudError
+from ..errors import InvalidInput, TinycloudError
 from ..node import Node
 from ..result import Result
 from ..ssh.connection import Ending, Transfer
@@ -45,6 +45,8 @@ class Moving:
         try:
             check_reachable(node, self.cluster)
             connection = await self.connections.get(node, self.key)
+        except InvalidInput:  # a key that is none: it is so for all nodes
+            raise
         except TinycloudError as error:
             return Ending(state=_state(node, error), error=str(error))
         return await connection.move(self.transfer, self.report)

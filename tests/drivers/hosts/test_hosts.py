@@ -1,6 +1,7 @@
 """Machines that exist already, as a driver sees them: named, remembered, and never touched."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from tinycloud.drivers.hosts import Hosts
 from tinycloud.errors import InvalidInput
 from tinycloud.node import Status
 
-from .conftest import Rack, spec
+from .conftest import spec
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHMZfCSkGxbBTqhGdSiPbZLp7TbvZtYXP2vTkzPRJnvO"
 
@@ -132,17 +133,21 @@ async def test_status_needs_no_known_hosts(tmp_path: Path) -> None:
     assert await driver.status(spec()) == ()
 
 
-async def test_the_machines_are_not_touched(rack: Rack) -> None:
+async def test_the_machines_are_not_touched(home: Path) -> None:
     """Nothing that the driver does connects to a host, nor changes the known hosts."""
-    rack.know()
-    before = rack.known_hosts.read_bytes()
-    seen = rack.server.log.read_text()
-    driver = Hosts(rack.sets)
-    await driver.prepare(spec(count=6))
-    await driver.start(spec(count=6))
-    await driver.stop(spec())
-    await driver.discard(spec(), [0])
-    await driver.destroy(spec())
-    assert rack.server.log.read_text() == seen
-    assert rack.server.sessions() == 0
-    assert rack.known_hosts.read_bytes() == before
+    (home / ".ssh").mkdir()
+    known = home / ".ssh" / "known_hosts"
+    known.write_text(f"127.0.0.1 {KEY}\n")
+    with socket.create_server(("127.0.0.1", 0)) as machine:
+        machine.setblocking(False)
+        driver = Hosts([f"127.0.0.1:{machine.getsockname()[1]}", "127.0.0.1"])
+        await driver.prepare(spec(count=2))
+        assert len(await driver.start(spec(count=2))) == 2
+        await driver.stop(spec())
+        assert len(await driver.list(spec())) == 2
+        await driver.discard(spec(), [1])
+        await driver.destroy(spec())
+        with pytest.raises(BlockingIOError):
+            machine.accept()
+    assert [path.name for path in (home / ".ssh").iterdir()] == ["known_hosts"]
+    assert known.read_text() == f"127.0.0.1 {KEY}\n"

@@ -43,14 +43,16 @@ def own(program: Callable[[str], str]) -> Iterator[OpenSSH]:
         yield server
 
 
-async def test_the_whole_path(rack: Rack, state: Path) -> None:
+async def test_the_whole_path(rack: Rack, state: Path, tmp_path: Path) -> None:
     """Launch proves every host, commands run, stopped nodes get none, and destroy only forgets."""
     rack.know()
     cloud = cluster(rack, 5)
     nodes = await cloud.launch()
     assert [node.name for node in nodes["master"]] == ["master-0"]
     assert [node.address for group in nodes.values() for node in group] == list(rack.addresses)
-    results = await cloud.execute("echo $TINYCLOUD_NODE > $TINYCLOUD_NODE; cat $TINYCLOUD_NODE")
+    results = await cloud.execute(
+        f"cd {tmp_path}; echo $TINYCLOUD_NODE > $TINYCLOUD_NODE; cat $TINYCLOUD_NODE"
+    )
     assert [result.text.strip() for result in results.check()] == [
         node.name for group in nodes.values() for node in group
     ]
@@ -60,11 +62,11 @@ async def test_the_whole_path(rack: Rack, state: Path) -> None:
     assert (await cloud.execute("true")).counts == {State.UNREACHABLE: 6}
     assert rack.logins == before
     await cloud.start()
-    assert (await cloud.execute("cat $TINYCLOUD_NODE")).ok
+    assert (await cloud.execute(f"cat {tmp_path}/$TINYCLOUD_NODE")).ok
     before = rack.logins
     assert len((await cloud.destroy()).check()) == 6
     assert rack.logins == before
-    assert (rack.server.home(rack.user) / "worker-4").exists()
+    assert (tmp_path / "worker-4").read_text() == "worker-4\n"
     assert not await asyncio.to_thread(state.exists)
 
 
