@@ -36,8 +36,9 @@ MB = 1_000_000
 
 
 def command(*words: str | Path) -> None:
-    """Run a command, which must succeed."""
-    subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
+    """Run a command, which must succeed, away from any terminal."""
+    nothing = subprocess.DEVNULL
+    subprocess.run(words, check=True, stdin=nothing, stdout=nothing, start_new_session=True)
 
 
 def tinycloud(*words: str | Path) -> None:

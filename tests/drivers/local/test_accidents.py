@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -44,7 +44,12 @@ def _nodes(state: Path) -> set[int]:
 
 def _own_forkers() -> list[psutil.Process]:
     """Return the forkers that this very process has started, without the nodes they fork."""
-    return [child for child in psutil.Process().children() if FORKER in child.cmdline()]
+    found = []
+    for child in psutil.Process().children():
+        with suppress(psutil.Error):  # it has ended
+            if FORKER in child.cmdline():
+                found.append(child)
+    return found
 
 
 @pytest.fixture
