@@ -57,7 +57,9 @@ class GroupSpec:
     `authorized_keys` are OpenSSH public key lines that a new node must accept,
     `ttl` is the node's time to live in seconds (None: for ever), and `setup` a
     shell script for nodes whose provider can run one at boot; tinycloud runs it
-    over SSH on each new node in any case, once.
+    over SSH on each new node in any case, once. `generation` is the cluster's own id,
+    random and recorded before any call: it tells the cluster from another of its name.
+    It is empty where nothing is recorded; then the names alone find the nodes.
     """
 
     cluster: str
@@ -66,6 +68,7 @@ class GroupSpec:
     authorized_keys: tuple[str, ...] = ()
     ttl: float | None = None
     setup: str | None = None
+    generation: str = ""
 
     def __post_init__(self) -> None:
         checked_name(self.cluster)

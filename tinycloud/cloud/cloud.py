@@ -2,6 +2,7 @@
 
 import signal
 import time
+import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -178,13 +179,15 @@ class Cloud:
             checked_setup(group)
         with self._at_work() as fresh:
             record = self._checked_record()
-            specs = self._wanted_specs()
+            generation = record.generation if record else uuid.uuid4().hex
+            specs = self._wanted_specs(generation)
             key = self._access.own_key()
             launch = Launch(
                 groups=self.groups,
                 specs=specs,
                 folder=self._folder,
                 record=record,
+                generation=generation,
                 fresh=fresh,
                 terms=terms,
                 keyfile=self.keyfile,
@@ -197,12 +200,15 @@ class Cloud:
                     await to_the_end(launch.take_back(error))
                 raise
 
-    def _wanted_specs(self) -> dict[str, GroupSpec]:
+    def _wanted_specs(self, generation: str) -> dict[str, GroupSpec]:
         """Return what drivers are told of the groups to launch; make the login key if need be."""
         keys = self.authorize
         if self._access.makes_machines:
             keys = (self._folder.make_login_key().public, *keys)
-        return {g.tag: plan.spec(self.name, g, g.count, keys) for g in self.groups}
+        return {
+            g.tag: plan.spec(self.name, g, g.count, keys, generation=generation)
+            for g in self.groups
+        }
 
     def _checked_record(self) -> Record | None:
         """Return the record; raise `ClusterExists` if it is of other drivers."""

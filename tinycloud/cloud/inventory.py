@@ -27,9 +27,13 @@ class Inventory:
         machines without knowing how many there may be.
         """
         recorded = self._recorded()
+        record = self.folder.record()
         return {
             group.tag: plan.spec(
-                self.folder.name, group, plan.largest(group, recorded.get(group.tag))
+                self.folder.name,
+                group,
+                plan.largest(group, recorded.get(group.tag)),
+                generation=record.generation if record else "",
             )
             for group in self.groups
         }

@@ -1,6 +1,5 @@
 """One launch: every group at once, every node on its own way; and the way back."""
 
-import uuid
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,15 +31,16 @@ class Launch:
     """One launch of a cluster whose lock is ours.
 
     `specs` tell of each group as it is wanted. `record` is what was recorded before,
-    `fresh` whether there was no folder, `keyfile` the user's key to record. `before`
-    fills with the nodes that each group had; `begun` and `started` say what drivers may
-    have made since.
+    `generation` the cluster's own id, `fresh` whether there was no folder, `keyfile` the
+    user's key to record. `before` fills with the nodes that each group had; `begun` and
+    `started` say what drivers may have made since.
     """
 
     groups: tuple[Group, ...]
     specs: Mapping[str, GroupSpec]
     folder: ClusterFolder
     record: Record | None
+    generation: str
     fresh: bool
     terms: Terms
     keyfile: Path | None = None
@@ -69,7 +69,7 @@ class Launch:
         self.folder.write_record(
             Record(
                 name=self.folder.name,
-                generation=old.generation if old else uuid.uuid4().hex,
+                generation=self.generation,
                 created_at=old.created_at if old else datetime.now(UTC).isoformat(),
                 groups=plan.merged(old.groups if old else (), self.groups, absent),
                 keyfile=str(self.keyfile) if self.keyfile else old.keyfile if old else None,

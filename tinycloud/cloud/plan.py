@@ -83,7 +83,9 @@ def largest(group: Group, recorded: GroupRecord | None) -> int:
     return max(group.count, recorded.count if recorded else 0)
 
 
-def spec(cluster: str, group: Group, count: int, keys: tuple[str, ...] = ()) -> GroupSpec:
+def spec(
+    cluster: str, group: Group, count: int, keys: tuple[str, ...] = (), *, generation: str = ""
+) -> GroupSpec:
     """Return what a driver is told about the group, as one of `count` nodes."""
     return GroupSpec(
         cluster=cluster,
@@ -92,6 +94,7 @@ def spec(cluster: str, group: Group, count: int, keys: tuple[str, ...] = ()) -> 
         authorized_keys=keys,
         ttl=group.ttl,
         setup=group.setup,
+        generation=generation,
     )
 
 
