@@ -159,8 +159,7 @@ class OpenSSH:
         """Return how many connections it serves."""
         if self._process is None or self._process.poll() is not None:
             return 0
-        children = psutil.Process(self._process.pid).children()
-        return sum(child.status() != psutil.STATUS_ZOMBIE for child in children)
+        return sum(map(_is_alive, psutil.Process(self._process.pid).children()))
 
     def running(self) -> list[str]:
         """Return the command lines of `processes`."""
@@ -186,6 +185,13 @@ class OpenSSH:
                 if self._mark in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
                     found.append(process)
         return found
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _own_name() -> str:

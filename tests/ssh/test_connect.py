@@ -391,7 +391,8 @@ async def test_user_without_a_name(sshd: OpenSSH, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr("pwd.getpwuid", lambda uid: getuser())
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-        monkeypatch.delenv(name, raising=False)
+        monkeypatch.setenv(name, "")  # noted, so that what connecting sets is taken back
+        monkeypatch.delenv(name)
     with pytest.raises((KeyError, OSError)):
         getpass.getuser()
     async with connected(sshd) as link:
