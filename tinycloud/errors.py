@@ -54,14 +54,22 @@ class ProviderError(TinycloudError):
 class Unreachable(TinycloudError):
     """A node can't be reached, or doesn't let us in.
 
-    `transient` is whether time alone may mend that, as while a node boots.
+    `transient` is whether time alone may mend that, as while a node boots; `reason`
+    is the kind of cause in a word, such as `auth`, `refused` or `throttled`.
     """
 
     def __init__(
-        self, what: str, *, cause: str = "", fix: str = "", transient: bool = False
+        self,
+        what: str,
+        *,
+        cause: str = "",
+        fix: str = "",
+        transient: bool = False,
+        reason: str = "unreachable",
     ) -> None:
         super().__init__(what, cause=cause, fix=fix)
         self.transient = transient
+        self.reason = reason
 
 
 class ConnectionLost(Unreachable):

@@ -117,6 +117,17 @@ def test_chosen_are_by_tag_and_index_in_order() -> None:
     assert caught.value.fix == "launch nodes first"
 
 
+def test_named_are_in_the_order_of_nodes() -> None:
+    """Names narrow nodes down; one that no node has is told, with those that there are."""
+    every = nodes(0, 1, 2)
+    assert plan.named(every, None) == every
+    assert plan.named(every, ["web-2", "web-0"]) == nodes(0, 2)
+    assert plan.named(every, ()) == ()
+    with pytest.raises(InvalidInput, match="no node db-1") as raised:
+        plan.named(every, ["web-0", "db-1"])
+    assert raised.value.fix == "take some of: web-[0-2]"
+
+
 @pytest.mark.parametrize(
     ("web", "db", "minimum", "enough"),
     [

@@ -8,6 +8,7 @@ import psutil
 from clusters import launched
 
 from tinycloud import Output, Result, State
+from tinycloud.cloud import Stage, Step
 
 MEASURE = """
 import asyncio, resource
@@ -80,3 +81,22 @@ async def test_to_stop_reading_ends_the_commands() -> None:
             assert all(psutil.pid_exists(pid) for pid in pids.values())
         assert not any(psutil.pid_exists(pid) for pid in pids.values())
         assert (await cloud.execute("true")).ok
+
+
+async def test_who_watches_is_told_of_each_node() -> None:
+    """Which nodes it will be is told first, then of each whether it could be connected to."""
+    async with launched(2) as cloud:
+        steps: list[Step] = []
+        names = ["worker-1", "master-0"]
+        async with aclosing(cloud.stream("true", names=names, report=steps.append)) as stream:
+            ended = {event.node.name async for event in stream if isinstance(event, Result)}
+        assert ended == {"master-0", "worker-1"}
+        told = [(step.stage, step.node) for step in steps]
+        assert told[:2] == [(Stage.PLANNED, "master-0"), (Stage.PLANNED, "worker-1")]
+        assert sorted(told[2:]) == [(Stage.CONNECTED, "master-0"), (Stage.CONNECTED, "worker-1")]
+        steps.clear()
+        await cloud.stop()
+        results = await cloud.execute("true", names=["worker-0"], report=steps.append)
+        assert [result.state for result in results] == [State.UNREACHABLE]
+        assert [step.stage for step in steps] == [Stage.PLANNED, Stage.FAILED]
+        assert steps[-1].detail == results[0].error == str(steps[-1].error)

@@ -226,7 +226,7 @@ async def test_refused_login(sshd: OpenSSH) -> None:
     error = await failure(sshd.node(), sshd, key=new_key().export_private_key())
     assert isinstance(error, Unreachable)
     assert f"'{sshd.accounts[0]}'" in error.cause
-    assert not error.transient
+    assert (error.transient, error.reason) == (False, "auth")
 
 
 async def test_unknown_user(sshd: OpenSSH) -> None:
@@ -239,7 +239,7 @@ async def test_connection_refused() -> None:
     """A port on which nobody listens is told from everything else; time may mend it."""
     error = await failure(replace(NODE, port=(port := free_port())))
     assert isinstance(error, Unreachable)
-    assert error.cause == "connection refused"
+    assert (error.cause, error.reason) == ("connection refused", "refused")
     assert str(port) in error.what
     assert error.transient
 
@@ -313,6 +313,7 @@ async def test_too_many_logins(program: Callable[[str], str]) -> None:
     assert isinstance(error, Dropped)
     assert re.search("Exceeded MaxStartups|Not allowed at this time", error.cause)
     assert "MaxStartups" in error.fix
+    assert error.reason == "throttled"
 
 
 async def test_no_common_algorithm(program: Callable[[str], str]) -> None:

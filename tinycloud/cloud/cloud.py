@@ -34,7 +34,7 @@ from .inventory import Inventory
 from .keyfile import read_key_file
 from .launch import Launch
 from .session import Session
-from .step import Report, ignore
+from .step import Report, Stage, Step, ignore
 from .terms import Terms
 from .transfer import Local, Moving, getting, loaded, putting
 
@@ -292,21 +292,26 @@ class Cloud:
         *,
         tag: str | None = None,
         index: int | Collection[int] | None = None,
+        names: Collection[str] | None = None,
         keyfile: str | Path | None = None,
         timeout: float | None = None,
         limit: int | None = None,
+        report: Report = ignore,
     ) -> Results:
         """Run a shell command on all nodes at once, or on those chosen; return the results.
 
         Never raises because a command failed: that is a value, and `.check()` raises.
         All output is kept in memory: where that may be too much, use `stream`.
-        `keyfile` is a private key to use instead of the cluster's own, `timeout` in
-        seconds per node, `limit` how many nodes may be at work at once.
+        `names` narrow it down further: to `worker-3` and `master-0`, say. `keyfile` is a
+        private key to use instead of the cluster's own, `timeout` in seconds per node,
+        `limit` how many nodes may be at work at once. `report` is told which nodes it
+        will be, and of each that is connected, or can't be.
 
         Raises `InvalidInput`, `NoSuchCluster`, and `ProviderError` if the nodes can't
         be listed.
         """
-        async with self._execution(command, tag, index, keyfile, timeout) as (execution, nodes):
+        chosen = self._execution(command, tag, index, names, keyfile, timeout, report)
+        async with chosen as (execution, nodes):
             return Results(await fan_out(execution.kept, nodes, limit=limit))
 
     async def stream(
@@ -315,9 +320,11 @@ class Cloud:
         *,
         tag: str | None = None,
         index: int | Collection[int] | None = None,
+        names: Collection[str] | None = None,
         keyfile: str | Path | None = None,
         timeout: float | None = None,
         limit: int | None = None,
+        report: Report = ignore,
     ) -> AsyncGenerator[Output | Result, None]:
         """Run a shell command as `execute` does; yield output as it comes, and each result.
 
@@ -325,8 +332,9 @@ class Cloud:
         result comes after all of its node's output and holds none. When the reader
         stops early (`contextlib.aclosing` says when), the commands are ended.
         """
+        chosen = self._execution(command, tag, index, names, keyfile, timeout, report)
         async with (
-            self._execution(command, tag, index, keyfile, timeout) as (execution, nodes),
+            chosen as (execution, nodes),
             aclosing(stream_out(execution.passed_on, nodes, limit=limit)) as events,
         ):
             async for event in events:
@@ -338,8 +346,10 @@ class Cloud:
         command: str,
         tag: str | None,
         index: int | Collection[int] | None,
+        names: Collection[str] | None,
         keyfile: str | Path | None,
         timeout: float | None,
+        report: Report,
     ) -> AsyncIterator[tuple[Execution, tuple[Node, ...]]]:
         """Yield what runs `command`, and the nodes to run it on."""
         command = checked_command(command)
@@ -350,7 +360,11 @@ class Cloud:
                 key=key,
                 command=command,
                 timeout=timeout,
+                report=report,
             )
+            nodes = plan.named(nodes, names)
+            for node in nodes:
+                report(Step(Stage.PLANNED, node.name))
             yield execution, nodes
 
     @asynccontextmanager

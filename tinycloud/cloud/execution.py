@@ -9,6 +9,7 @@ from ..node import Node, Status
 from ..result import Output, Result, State
 from ..ssh.connection import Connection, Emit, Ending
 from ..ssh.connections import Connections
+from .step import Report, Stage, Step, ignore
 
 
 def check_reachable(node: Node, cluster: str) -> None:
@@ -32,6 +33,7 @@ class Execution:
     key: bytes = field(repr=False)
     command: str
     timeout: float | None
+    report: Report = ignore
 
     async def kept(self, node: Node) -> Result:
         """Run the command on `node` and return how that ended, with all that it printed."""
@@ -69,7 +71,9 @@ class Execution:
         except InvalidInput:  # a key that is none: it is so for all nodes
             raise
         except TinycloudError as error:
+            self.report(Step(Stage.FAILED, node.name, str(error), error))
             return Ending(state=_state(node, error), error=str(error))
+        self.report(Step(Stage.CONNECTED, node.name))
         return await connection.run(
             self.command,
             emit=emit,

@@ -7,6 +7,7 @@ from ..driver import Group
 from ..errors import InvalidInput
 from ..group import GroupSpec
 from ..node import Node, Status, node_name
+from ..nodeset import folded
 from ..store import GroupRecord
 
 
@@ -141,6 +142,20 @@ def chosen(
             fix=f"take an index from 0 to {last}" if last >= 0 else "launch nodes first",
         )
     return tuple(node for node in found if node.index in index)
+
+
+def named(nodes: Sequence[Node], names: Collection[str] | None) -> tuple[Node, ...]:
+    """Return the nodes of these names; None stands for all.
+
+    Raises `InvalidInput` for a name that no node has.
+    """
+    if names is None:
+        return tuple(nodes)
+    unknown = sorted(set(names) - {node.name for node in nodes})
+    if unknown:
+        known = folded(node.name for node in nodes) or "none"
+        raise InvalidInput(f"no node {folded(unknown)}", fix=f"take some of: {known}")
+    return tuple(node for node in nodes if node.name in names)
 
 
 def enough(wanted: Iterable[Group], up: Mapping[str, int], minimum: int) -> bool:

@@ -1,4 +1,4 @@
-"""What a launch tells whoever watches it."""
+"""What a launch, or a command on many nodes, tells whoever watches it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -62,4 +62,4 @@ def behind(node: Node, hop: Hop, error: TinycloudError) -> TinycloudError:
     cause = str(error).replace(hop.bastion.name, "that bastion")
     if isinstance(error, Untrusted):
         return Untrusted(what, cause=cause, fix=error.fix)
-    return Unreachable(what, cause=cause, fix=error.fix)
+    return Unreachable(what, cause=cause, fix=error.fix, reason="bastion")

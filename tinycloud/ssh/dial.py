@@ -16,7 +16,8 @@ class Dropped(Unreachable):
     """The server hung up before it greeted us, so it has taken nothing; `said` is why."""
 
     def __init__(self, what: str, *, cause: str, fix: str, said: str) -> None:
-        super().__init__(what, cause=cause, fix=fix, transient=True)
+        reason = "throttled" if said else "hung up"
+        super().__init__(what, cause=cause, fix=fix, transient=True, reason=reason)
         self.said = said
 
 

@@ -38,6 +38,7 @@ def explained(node: Node, client: Client, dialer: Dialer, known: Identity) -> It
             node,
             f"it refused our key for user '{printable(node.username)}'",
             "use the key and the user that the node was launched with",
+            reason="auth",
         ) from error
     except (OSError, UnicodeError, asyncssh.Error) as error:
         explain = _after_greeting if dialer.greeted else _before_greeting
@@ -49,7 +50,7 @@ def _before_greeting(node: Node, dialer: Dialer, error: Exception) -> TinycloudE
         return _unconnected(node, dialer, error)
     if dialer.silent:
         cause = f"its SSH server did not greet us within {dialer.timeout:g} s"
-        return _unreachable(node, cause, _look_at(node), transient=True)
+        return _unreachable(node, cause, _look_at(node), transient=True, reason="no greeting")
     said = printable(dialer.heard.decode(errors="backslashreplace").strip())[:LONGEST_CAUSE]
     return Dropped(
         _what(node),
@@ -72,18 +73,20 @@ def _unconnected(node: Node, dialer: Dialer, error: Exception) -> TinycloudError
             f"its bastion could not open a way to it: {quoted(error)}",
             f"see that the bastion forwards (AllowTcpForwarding) and gets to port {node.port}",
             transient=True,
+            reason="bastion",
         )
+    reason = "unreachable"
     if isinstance(error, TimeoutError):
-        cause = f"no answer within {dialer.timeout:g} s"
+        cause, reason = f"no answer within {dialer.timeout:g} s", "no answer"
     elif isinstance(error, socket.gaierror | UnicodeError):
-        cause = "its name can't be resolved"
+        cause, reason = "its name can't be resolved", "dns"
     elif isinstance(error, OSError) and error.errno:
         cause = os.strerror(error.errno).lower()  # asyncio's own words are about itself
+        reason = "refused" if error.errno == errno.ECONNREFUSED else reason
     else:
         cause = quoted(error)
-    return _unreachable(
-        node, cause, f"see that it runs, and lets port {node.port} in", transient=True
-    )
+    fix = f"see that it runs, and lets port {node.port} in"
+    return _unreachable(node, cause, fix, transient=True, reason=reason)
 
 
 def _after_greeting(node: Node, dialer: Dialer, error: Exception) -> TinycloudError:
@@ -101,5 +104,7 @@ def _what(node: Node) -> str:
     return f"can't reach {node.name} at {node.address} port {node.port}"
 
 
-def _unreachable(node: Node, cause: str, fix: str, *, transient: bool = False) -> Unreachable:
-    return Unreachable(_what(node), cause=cause, fix=fix, transient=transient)
+def _unreachable(
+    node: Node, cause: str, fix: str, *, transient: bool = False, reason: str = "unreachable"
+) -> Unreachable:
+    return Unreachable(_what(node), cause=cause, fix=fix, transient=transient, reason=reason)
