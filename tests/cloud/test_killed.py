@@ -21,6 +21,9 @@ NAME = "voltron"
 POINTS = 5
 """Changes at which launch is killed in a normal run, and as many at which destroy is."""
 
+PATIENCE = 10.0
+"""Seconds in which a node that was only just born is found, or ends."""
+
 Killed = Callable[..., Awaitable[int]]
 
 
@@ -64,9 +67,14 @@ def alive() -> set[str]:
 
 
 async def check_found() -> None:
-    """Check that each node that lives is found by what is recorded, or by default."""
-    living = alive()
-    assert living <= {node.name for node in await known(NAME).list()}
+    """Check that each node that lives is found by what is recorded, or by default.
+
+    One that is not written down yet, because its forker is, or was, at it, soon is found
+    or ends.
+    """
+    async with asyncio.timeout(PATIENCE):
+        while not alive() <= {node.name for node in await known(NAME).list()}:
+            await asyncio.sleep(0.01)
 
 
 async def launch() -> None:

@@ -63,7 +63,8 @@ class Client(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._tunnel.enter(self)
         if self._tunnel.to is not None and not self.is_closing:
-            self._go(self._tunnel.to)
+            # Later: an early Python 3.11 has the transport read after this, paused or not.
+            asyncio.get_running_loop().call_soon(self._go, self._tunnel.to)
 
     def data_received(self, data: bytes) -> None:
         if self._target is not None:

@@ -2,10 +2,10 @@
 
 import asyncio
 import os
-import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+import asyncssh
 import psutil
 import pytest
 
@@ -22,9 +22,16 @@ Connect = Callable[[Node], OpenSSH]
 @pytest.fixture(scope="session")
 def login_key(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The private key that nodes accept; its public half is beside it."""
-    key = tmp_path_factory.mktemp("key") / "key"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-    return key
+    return make_key(tmp_path_factory.mktemp("key"))
+
+
+def make_key(folder: Path) -> Path:
+    """Return the file of a new private key; its public half is beside it."""
+    file, key = folder / "key", asyncssh.generate_private_key("ssh-ed25519")
+    file.touch(mode=0o600)
+    file.write_bytes(key.export_private_key())
+    file.with_suffix(".pub").write_bytes(key.export_public_key())
+    return file
 
 
 def make_spec(login_key: Path, **changes: object) -> GroupSpec:
@@ -41,8 +48,9 @@ def spec(login_key: Path) -> Spec:
 
 
 @pytest.fixture
-def connect(login_key: Path, tmp_path: Path) -> Connect:
+def connect(login_key: Path, tmp_path: Path, program: Callable[[str], str]) -> Connect:
     """Make a client of a node."""
+    program("ssh")
     return lambda node: OpenSSH(node, login_key, tmp_path)
 
 
@@ -91,8 +99,11 @@ def _is_ours(process: psutil.Process, folder: Path) -> bool:
 
 
 @pytest.fixture(scope="module")
-def ssh(login_key: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSSH]:
+def ssh(
+    login_key: Path, tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], str]
+) -> Iterator[OpenSSH]:
     """A client of a node that the tests of a module share."""
+    program("ssh")
     folder = tmp_path_factory.mktemp("shared")
     spec = make_spec(login_key)
     with pytest.MonkeyPatch.context() as patch:

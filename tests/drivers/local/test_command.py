@@ -13,6 +13,7 @@ import asyncssh
 import psutil
 import pytest
 
+from .conftest import make_key
 from .openssh import OpenSSH
 from .waiting import eventually, settled
 
@@ -228,9 +229,7 @@ def test_forwarding(ssh: OpenSSH) -> None:
 
 def test_other_keys_are_refused(ssh: OpenSSH, tmp_path: Path) -> None:
     """A key that was not authorised doesn't get in."""
-    other = tmp_path / "other"
-    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", other], check=True)
-    done = OpenSSH(ssh.node, other, tmp_path).run("true")
+    done = OpenSSH(ssh.node, make_key(tmp_path), tmp_path).run("true")
     assert done.returncode == 255
     assert b"Permission denied (publickey)" in done.stderr
 

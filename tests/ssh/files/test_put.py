@@ -3,6 +3,7 @@
 import os
 import stat
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from tinycloud.result import State
 
 from ..client import connected
 from .trees import ODD, OLD, names, put, seen, write
+
+Program = Callable[[str], str]
 
 MIXED: dict[str | bytes, bytes] = {
     "readme": b"read me\n",
@@ -252,10 +255,10 @@ async def test_what_is_left_of_a_crash_goes(sshd: OpenSSH, source: Path, there: 
     assert [path.exists() for path in (dead, live, other)] == [False, True, True]
 
 
-async def test_without_tar(program_path: Path, source: Path, there: Path) -> None:
+async def test_without_tar(program_path: Path, source: Path, there: Path, program: Program) -> None:
     """On a node that has no tar all goes over SFTP."""
     (program_path / "tar").unlink()
-    with openssh("/usr/sbin/sshd", f"SetEnv PATH={program_path}") as server:
+    with openssh(program("sshd"), f"SetEnv PATH={program_path}") as server:
         async with connected(server) as link:
             ending, told = await put(link, source, "app")
             assert (ending.error, told.counts[0]) == (None, 5)
@@ -266,21 +269,22 @@ async def test_without_tar(program_path: Path, source: Path, there: Path) -> Non
 
 
 @pytest.fixture
-def program_path(tmp_path: Path) -> Path:
+def program_path(tmp_path: Path, program: Program) -> Path:
     """A folder with the programs of busybox under their names: all that a small node has."""
+    busybox = program("busybox")
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in (
         *("tar", "stat", "xargs", "head", "sha256sum", "chmod", "touch", "mv", "mkdir", "rm"),
         *("uname", "date", "wc", "id", "cat"),
     ):
-        (folder / name).symlink_to("/bin/busybox")
+        (folder / name).symlink_to(busybox)
     return folder
 
 
-async def test_busybox(program_path: Path, source: Path, there: Path) -> None:
+async def test_busybox(program_path: Path, source: Path, there: Path, program: Program) -> None:
     """A node that has nothing but busybox takes files as any other."""
-    with openssh("/usr/sbin/sshd", f"SetEnv PATH={program_path}") as server:
+    with openssh(program("sshd"), f"SetEnv PATH={program_path}") as server:
         async with connected(server) as link:
             ending, _ = await put(link, source, "app")
             assert ending.error is None
@@ -290,9 +294,9 @@ async def test_busybox(program_path: Path, source: Path, there: Path) -> None:
         assert seen(server.home("root") / "app") == seen(source)
 
 
-async def test_only_sftp(source: Path) -> None:
+async def test_only_sftp(source: Path, program: Program) -> None:
     """An account that may do nothing but SFTP takes files all the same."""
-    with openssh("/usr/sbin/sshd", "ForceCommand internal-sftp") as server:
+    with openssh(program("sshd"), "ForceCommand internal-sftp") as server:
         async with connected(server, "sh") as link:
             ending, told = await put(link, source, "deep/er/app")
             assert (ending.error, told.counts[0]) == (None, 5)
@@ -301,10 +305,10 @@ async def test_only_sftp(source: Path) -> None:
         assert seen(server.home("sh") / "deep" / "er" / "app") == seen(source)
 
 
-async def test_no_sftp(source: Path, there: Path) -> None:
+async def test_no_sftp(source: Path, there: Path, program: Program) -> None:
     """Without an SFTP server small files arrive, and the error says what large ones need."""
     no_sftp = 'test "$SSH_ORIGINAL_COMMAND" != internal-sftp && eval "$SSH_ORIGINAL_COMMAND"'
-    with openssh("/usr/sbin/sshd", f"ForceCommand {no_sftp}") as server:
+    with openssh(program("sshd"), f"ForceCommand {no_sftp}") as server:
         async with connected(server) as link:
             ending, _ = await put(link, source, f"{there}/")
     assert ending.error == "its SFTP server ended at once: install openssh-sftp-server"
