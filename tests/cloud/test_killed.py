@@ -73,7 +73,7 @@ async def check_found() -> None:
     or ends.
     """
     async with asyncio.timeout(PATIENCE):
-        while not alive() <= {node.name for node in await known(NAME).list()}:
+        while not alive() <= {node.name for node in await known(NAME).list()}:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
 
