@@ -367,9 +367,19 @@ async def test_banner() -> None:
         await link.close()
 
 
+def without_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no variable name the user, as where cron or a container started us."""
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "")  # noted, so that what connecting sets is taken back
+        monkeypatch.delenv(name)
+
+
 async def test_no_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where this machine has no descriptor left, it is this machine that is blamed."""
+    """Where no descriptor is left, this machine is blamed, and its user keeps the name."""
     import resource
+
+    without_names(monkeypatch)
+    name = getpass.getuser()
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     loop = asyncio.get_running_loop()
@@ -382,6 +392,7 @@ async def test_no_descriptors(monkeypatch: pytest.MonkeyPatch) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert isinstance(error, MachineError)
     assert "open files" in error.cause
+    assert getpass.getuser() == name
 
 
 async def test_user_without_a_name(sshd: OpenSSH, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,9 +402,7 @@ async def test_user_without_a_name(sshd: OpenSSH, monkeypatch: pytest.MonkeyPatc
         raise KeyError("getpwuid(): uid not found: 54321")
 
     monkeypatch.setattr("pwd.getpwuid", lambda uid: getuser())
-    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-        monkeypatch.setenv(name, "")  # noted, so that what connecting sets is taken back
-        monkeypatch.delenv(name)
+    without_names(monkeypatch)
     with pytest.raises((KeyError, OSError)):
         getpass.getuser()
     async with connected(sshd) as link:

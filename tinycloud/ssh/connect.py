@@ -57,8 +57,8 @@ async def connect(
     login = keys.private_key(key)
     client = Client(take=accept_new and not known.is_known)
     dialer = Dialer(CONNECT_TIMEOUT, through)
-    _name_user()
     with explained(node, client, dialer, known):
+        _name_user()
         connection = await asyncssh.connect(
             node.address or "",
             node.port,
@@ -99,4 +99,5 @@ def _name_user() -> None:
     try:
         getpass.getuser()
     except (KeyError, OSError):
+        os.close(os.open(os.devnull, os.O_RDONLY))  # without a descriptor left, none has a name
         os.environ["LOGNAME"] = str(os.getuid())
