@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 import asyncssh
 import psutil
@@ -49,7 +50,8 @@ Subsystem sftp internal-sftp
 
 _APART = (
     'mount --bind "$1/passwd" /etc/passwd && mount -t tmpfs tmpfs /run && mkdir /run/sshd'
-    ' && mount -t tmpfs tmpfs /var/log && shift && exec "$@"'
+    " && mount -t tmpfs tmpfs /var/log"
+    ' && { [ ! -d "$1/etc-ssh" ] || mount --bind "$1/etc-ssh" /etc/ssh; } && shift && exec "$@"'
 )
 
 
@@ -67,9 +69,10 @@ class OpenSSH:
         self.login_key = login.export_private_key()
         self._program = program
         self._folder = folder
+        self._config = folder / "config"
         self._mark = f"TINYCLOUD_TEST_{uuid.uuid4().hex}"
         self._process: subprocess.Popen[bytes] | None = None
-        self._apart = _can_be_apart()
+        self._apart = can_be_apart()
         self.accounts = _accounts(folder / "home") if self._apart else (_own_name(),)
         self._write(settings)
         self.authorize(login.export_public_key().decode())
@@ -77,7 +80,7 @@ class OpenSSH:
     def _write(self, settings: tuple[str, ...]) -> None:
         folder = self._folder
         lines = _SETTINGS.format(port=self.port, folder=folder, mark=self._mark)
-        (folder / "config").write_text("\n".join((*settings, lines)))
+        self._config.write_text("\n".join((*settings, lines)))
         self.set_host_key(self.host)
 
     def set_host_key(self, key: asyncssh.SSHKey) -> None:
@@ -120,7 +123,7 @@ class OpenSSH:
 
     def start(self) -> None:
         """Start, and wait until it listens."""
-        command = [self._program, "-D", "-f", f"{self._folder}/config", "-E", str(self.log)]
+        command = [self._program, "-D", "-f", str(self._config), "-E", str(self.log)]
         if self._apart:
             command = ["unshare", "--mount", "sh", "-c", _APART, "sh", str(self._folder), *command]
         self.log.write_text("")
@@ -198,7 +201,7 @@ def _own_name() -> str:
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
-def _can_be_apart() -> bool:
+def can_be_apart() -> bool:
     """Return whether we may have mounts, and so accounts, of our own."""
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         return False
@@ -231,12 +234,22 @@ def free_port() -> int:
         return port
 
 
+Kind = TypeVar("Kind", bound=OpenSSH)
+
+
 @contextmanager
 def openssh(program: str, *settings: str, late: bool = False) -> Iterator[OpenSSH]:
     """Run an sshd for as long as the block lasts; `late` leaves the start to the block."""
+    with running(OpenSSH, program, *settings, late=late) as server:
+        yield server
+
+
+@contextmanager
+def running(kind: type[Kind], program: str, *settings: str, late: bool = False) -> Iterator[Kind]:
+    """Run an sshd of this kind; see `openssh`."""
     folder = Path(tempfile.mkdtemp(prefix="tinycloud-sshd-"))
     folder.chmod(0o755)  # its users have to get at their homes
-    server = OpenSSH(program, folder, settings)
+    server = kind(program, folder, settings)
     try:
         if not late:
             server.start()

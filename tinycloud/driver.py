@@ -48,6 +48,11 @@ class Driver(_Opened, ABC):
     """Whether the machines are its own work. To others the user's own key logs in, and
     the host keys that it lists are the last word: only where it lists none is one pinned."""
 
+    plants_host_keys: bool = False
+    """Whether a new machine gets its host key from us, in a way that others may read. Then
+    it makes its own at the first login, and `Node.host_key` holds the planted key and,
+    after `@cert-authority`, the first of the keys that it was made to accept."""
+
     @property
     def options(self) -> Mapping[str, object]:
         """The keyword arguments that make this driver again, as JSON can hold them."""

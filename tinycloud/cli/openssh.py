@@ -55,9 +55,9 @@ def with_bastions(peers: Iterable[Peer]) -> tuple[Peer, ...]:
 def alias(peer: Peer) -> str:
     """Return the word that host keys are filed under: the machine's id, not where it is.
 
-    But a certificate is made out to where it is.
+    But a certificate is made out to where it is, unless we know better.
     """
-    certified = _AUTHORITY in peer.host_keys and peer.node.address
+    certified = _AUTHORITY in peer.host_keys and (peer.certified_name or peer.node.address)
     return _encoded(certified.lower() if certified else peer.node.id)
 
 

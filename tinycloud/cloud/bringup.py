@@ -14,8 +14,10 @@ from ..ssh.connections import Connections
 from ..ssh.leash import checked_command
 from ..text import printable
 from .roster import Roster
+from .rotation import Rotation
 from .step import Stage, Step
 from .terms import Terms
+from .trust import Trust
 
 # `setup` runs once on each node: a file in the user's home says that it did.
 _ONCE = '[ -e "$HOME/.tinycloud-setup" ] || {{ /bin/sh -c {} && : >"$HOME/.tinycloud-setup"; }}'
@@ -38,6 +40,7 @@ class BringUp:
 
     cluster: str
     connections: Connections
+    trust: Trust
     key: bytes = field(repr=False)
     terms: Terms
 
@@ -66,6 +69,8 @@ class BringUp:
                     return await self.connections.get(
                         node, self.key, accept_new=self.terms.accept_new
                     )
+                if group.driver.plants_host_keys:
+                    return await self._rotation().connection(node, alive)
                 return await self.connections.get_booting(
                     node,
                     self.key,
@@ -79,6 +84,14 @@ class BringUp:
                 cause="no login before the time for the launch was over",
                 fix="look at the machine, or launch again with a longer timeout",
             ) from error
+
+    def _rotation(self) -> Rotation:
+        return Rotation(
+            connections=self.connections,
+            trust=self.trust,
+            key=self.key,
+            deadline=self.terms.deadline,
+        )
 
     async def _set_up(self, connection: Connection, script: str) -> None:
         name, last = connection.node.name, b""

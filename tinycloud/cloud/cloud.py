@@ -194,7 +194,7 @@ class Cloud:
             )
             try:
                 async with self._session() as session:
-                    return await launch.run(session.connections, key)
+                    return await launch.run(session, key)
             except BaseException as error:
                 if undo:
                     await to_the_end(launch.take_back(error))

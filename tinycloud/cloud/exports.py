@@ -16,7 +16,7 @@ from ..store import ClusterFolder
 from ..store.keys import KEY
 from .access import Access
 from .keyfile import read_key_file
-from .session import Session
+from .trust import Trust
 
 LOCAL = "local"
 """The driver whose nodes are this very machine, and so have our Python."""
@@ -37,6 +37,7 @@ class Peer:
     key: Path | None = None
     via: "Peer | None" = None
     python: Path | None = None
+    certified_name: str | None = None
 
 
 class Exports:
@@ -53,7 +54,7 @@ class Exports:
         self._folder = folder
         self._keyfile = keyfile
         self._users = Path(record.keyfile) if record and record.keyfile else None
-        self._session = Session(groups, folder, Access(groups, folder, keyfile))
+        self._trust = Trust(groups, folder, Access(groups, folder, keyfile))
         if keyfile is not None:
             read_key_file(keyfile)
 
@@ -69,10 +70,11 @@ class Exports:
         return Peer(
             name=f"{self._folder.name}-{node.name}",
             node=node,
-            host_keys=self._session.host_key(node) or "",
+            host_keys=self._trust.host_key(node) or "",
             key=self._keyfile or (self._own_key() if made else self._users),
             via=self._bastion(group.via, None if made else self._keyfile) if group.via else None,
             python=Path(sys.executable) if group.driver.name == LOCAL else None,
+            certified_name=self._trust.certified_name(node),
         )
 
     def _own_key(self) -> Path:
@@ -91,6 +93,6 @@ class Exports:
         return Peer(
             name=name,
             node=node,
-            host_keys=self._session.host_key(node) or "",
+            host_keys=self._trust.host_key(node) or "",
             key=keyfile or self._users,
         )

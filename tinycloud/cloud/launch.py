@@ -10,7 +10,6 @@ from ..errors import LaunchFailed, TinycloudError
 from ..fanout import fan_out
 from ..group import GroupSpec
 from ..node import Node, Status, node_name
-from ..ssh.connections import Connections
 from ..store import ClusterFolder, Record
 from . import plan
 from .attempt import Attempt, Outcome
@@ -19,6 +18,7 @@ from .failure import launch_failed, still_there
 from .foreign import asking
 from .inventory import listed
 from .roster import Roster
+from .session import Session
 from .step import Stage, Step
 from .terms import Terms
 from .undo import Undo, Undone
@@ -48,12 +48,18 @@ class Launch:
     begun: bool = False
     started: bool = False
 
-    async def run(self, connections: Connections, key: bytes) -> dict[str, tuple[Node, ...]]:
+    async def run(self, session: Session, key: bytes) -> dict[str, tuple[Node, ...]]:
         """Launch, and return the nodes of each group; the drivers must be open.
 
         `key` is the private key to log in to the nodes with.
         """
-        up = BringUp(cluster=self.folder.name, connections=connections, key=key, terms=self.terms)
+        up = BringUp(
+            cluster=self.folder.name,
+            connections=session.connections,
+            trust=session.trust,
+            key=key,
+            terms=self.terms,
+        )
         self._write_record({})
         found = await fan_out(self._listed, self.groups)
         self.before = {group.tag: nodes for group, nodes in zip(self.groups, found, strict=True)}

@@ -7,13 +7,11 @@ from typing import Self
 
 from ..driver import Driver, Group
 from ..fanout import to_the_end
-from ..node import Node
-from ..ssh.bastion import Bastion
 from ..ssh.connections import Connections
-from ..ssh.known_hosts import REVOKED
 from ..store import ClusterFolder
 from .access import Access
 from .foreign import as_error, asking
+from .trust import Trust
 
 _log = logging.getLogger(__name__)
 
@@ -26,13 +24,13 @@ class Session:
 
     def __init__(self, groups: tuple[Group, ...], folder: ClusterFolder, access: Access) -> None:
         self._drivers = tuple({id(group.driver): group.driver for group in groups}.values())
-        self._folder = folder
-        self._access = access
-        self._made = {group.tag for group in groups if group.driver.makes_machines}
-        self._pins: dict[str, str | None] = {}
+        self.trust = Trust(groups, folder, access)
         self._stack = AsyncExitStack()
         self.connections = Connections(
-            pinned=self.host_key, proven=self._proven, route=access.route
+            pinned=self.trust.host_key,
+            proven=self.trust.proven,
+            route=access.route,
+            certified_name=self.trust.certified_name,
         )
 
     async def __aenter__(self) -> Self:
@@ -62,41 +60,6 @@ class Session:
             if error is None:
                 raise as_error(problem, "can't close a driver") from problem
             _log.warning("closing failed", exc_info=True)
-
-    def host_key(self, node: Node) -> str | None:
-        """Return what the node must prove.
-
-        Of a machine that was made, the pinned key; for a new one what its driver says.
-        Of others, what the user's known hosts say; only if that is nothing, a pinned key.
-        """
-        pinned = self._pin(node)
-        if self._is_made(node):
-            return pinned or node.host_key
-        told = self._access.host_key(node) if isinstance(node, Bastion) else node.host_key
-        if pinned is None or _says_who(told):
-            return told
-        return "\n".join([pinned, *(told or "").splitlines()])
-
-    def _proven(self, node: Node, host_key: str) -> None:
-        if self._pin(node) is not None or not self._folder.exists():
-            return
-        if self._is_made(node) or not _says_who(self.host_key(node)):
-            self._folder.pin(node.id, host_key)
-            self._pins[node.id] = host_key
-
-    def _pin(self, node: Node) -> str | None:
-        """Return the key pinned for this machine; its file is read once."""
-        if node.id not in self._pins:
-            self._pins[node.id] = self._folder.pinned(node.id)
-        return self._pins[node.id]
-
-    def _is_made(self, node: Node) -> bool:
-        return node.tag in self._made and not isinstance(node, Bastion)
-
-
-def _says_who(told: str | None) -> bool:
-    """Return whether this tells of a key that the host may prove itself by, not only of revoked."""
-    return any(not line.startswith(REVOKED) for line in (told or "").splitlines())
 
 
 def _called(driver: Driver) -> str:

@@ -45,11 +45,13 @@ async def connect(
     host_key: str | None,
     accept_new: bool = False,
     through: Link | None = None,
+    certified_name: str | None = None,
 ) -> tuple[Link, str]:
     """Connect to `node` with the private key `key`; return the link and the proven host key.
 
     `accept_new` takes whatever key a host shows of which none is known; `through` is
-    the connection to a bastion. Raises `Untrusted` if the host does not prove its
+    the connection to a bastion; `certified_name` is what the host's certificate must be
+    made out to, by default its address. Raises `Untrusted` if the host does not prove its
     identity, before anything of ours is sent to it; `Dropped` if it hung up before
     that; `MachineError` if this machine is to blame; `Unreachable` for the rest.
     """
@@ -70,6 +72,7 @@ async def connect(
             agent_path=None,
             preferred_auth="publickey",
             known_hosts=known.trusted,
+            host_key_alias=certified_name,
             server_host_key_algs=known.algorithms,
             x509_trusted_certs=None,
             gss_host=None,

@@ -38,7 +38,8 @@ class Connections:
 
     `pinned` gives the host key that a node must prove, None if none is known;
     `proven` is told each one that it did prove. `route` gives the way to a node, and
-    the key that really is for it, where one was asked for.
+    the key that really is for it, where one was asked for; `certified_name` what its
+    certificate must be made out to, if not to its address.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class Connections:
         pinned: Callable[[Node], str | None],
         proven: Callable[[Node, str], None],
         route: Callable[[Node, bytes], Route] = straight,
+        certified_name: Callable[[Node], str | None] = lambda node: None,
     ) -> None:
         self._pinned = pinned
         self._proven = proven
         self._route = route
+        self._certified_name = certified_name
         self._open: dict[_Link, Connection] = {}
         self._refused: dict[_Link, tuple[float, TinycloudError]] = {}
         self._turn: defaultdict[_Link, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -75,11 +78,19 @@ class Connections:
             await fan_out(lambda connection: connection.close(), connections)
         self._open.clear()
 
-    async def get(self, node: Node, key: bytes, *, accept_new: bool = False) -> Connection:
+    async def get(
+        self,
+        node: Node,
+        key: bytes,
+        *,
+        accept_new: bool = False,
+        host_key: str | None = None,
+    ) -> Connection:
         """Return a connection to `node`, opened with the private key `key` if there is none.
 
         `accept_new` takes whatever key a host shows of which none is known; it is then
-        `proven`. Raises `Unreachable` or `Untrusted`.
+        `proven`. A new connection is held to `host_key`, if that is given, not to what is
+        pinned. Raises `Unreachable` or `Untrusted`.
         """
         route = self._route(node, key)
         link, asked = (node.id, node.address, node.port, route.key), time.monotonic()
@@ -91,7 +102,9 @@ class Connections:
             if error is not None and when > asked:  # while we waited: once more is no use
                 raise error
             try:
-                connection = await self._connect(node, route, accept_new=accept_new)
+                connection = await self._connect(
+                    node, route, accept_new=accept_new, host_key=host_key
+                )
             except TinycloudError as refused:
                 if isinstance(node, Bastion):  # many wait for it, each for a node of its own
                     self._refused[link] = time.monotonic(), refused
@@ -107,18 +120,28 @@ class Connections:
         deadline: float,
         alive: Callable[[], Awaitable[None]],
         accept_new: bool = False,
+        host_key: str | None = None,
+        keep: bool = True,
     ) -> Connection:
         """Return a connection to a node whose SSH server may still be coming up.
 
         Tries again until `deadline` (of `time.monotonic`) where nothing but time can
         mend the cause; between attempts awaits `alive`, which raises if the node is
-        not running any more.
+        not running any more. Unless it is to `keep`, it is a new one, for the caller to
+        close. For the rest see `get`.
         """
+
+        def attempt() -> Awaitable[Connection]:
+            if keep:
+                return self.get(node, key, accept_new=accept_new, host_key=host_key)
+            route = self._route(node, key)
+            return self._connect(node, route, accept_new=accept_new, host_key=host_key)
+
         pause = FIRST_PAUSE
         while True:
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    return await self.get(node, key, accept_new=accept_new)
+                    return await attempt()
             except TimeoutError as error:
                 raise Unreachable(
                     f"can't reach {node.name} at {node.address} port {node.port}",
@@ -132,7 +155,9 @@ class Connections:
             await alive()
             pause = min(2 * pause, LONGEST_PAUSE)
 
-    async def _connect(self, node: Node, route: Route, *, accept_new: bool) -> Connection:
+    async def _connect(
+        self, node: Node, route: Route, *, accept_new: bool, host_key: str | None
+    ) -> Connection:
         """Open a connection; a server that hangs up before it greets us is asked again."""
         # Loaded with the first connection, in a thread: it takes 0.3 s, and others wait for us.
         connect = _load() if _CONNECT in sys.modules else await asyncio.to_thread(_load)
@@ -143,12 +168,13 @@ class Connections:
             through = await self._over(node, hop, accept_new=accept_new) if hop else None
             try:
                 async with self._server_windows[server], self._window:
-                    connection, host_key = await connect(
+                    connection, proof = await connect(
                         node,
                         key=route.key,
-                        host_key=self._pinned(node),
+                        host_key=self._pinned(node) if host_key is None else host_key,
                         accept_new=accept_new,
                         through=through,
+                        certified_name=self._certified_name(node),
                     )
                 break
             except Dropped as error:
@@ -157,7 +183,7 @@ class Connections:
                 if hop is None or through is None or not through.is_closed:
                     raise
                 raise behind(node, hop, error) from error
-        self._proven(node, host_key)
+        self._proven(node, proof)
         return connection
 
     async def _over(self, node: Node, hop: Hop, *, accept_new: bool) -> Connection:

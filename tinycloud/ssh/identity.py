@@ -161,6 +161,11 @@ def _remedy(known: Identity) -> str:
             "somebody may be listening in: compare fingerprints on the machine itself, and only "
             f"if its key is a new one, write that in place of {printable(sources[0])}"
         )
+    if known.authorities and not known.keys:
+        return (
+            "launch the cluster again, if that never ended well or did not wait for the nodes: "
+            "it completes them; otherwise somebody may be listening in"
+        )
     return "somebody may be listening in; if the machine was rebuilt, destroy and launch it again"
 
 
