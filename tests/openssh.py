@@ -48,8 +48,19 @@ AcceptEnv LANG LC_*
 Subsystem sftp internal-sftp
 """
 
+# Who may be root: all, but for one who needs a password, and one who is not known.
+NEEDS_PASSWORD, MAY_NOT = "dash", "mksh"
+_SUDOERS = f"""\
+Defaults env_keep += "TINYCLOUD_TEST_*"
+ALL ALL = NOPASSWD: ALL
+{NEEDS_PASSWORD} ALL = PASSWD: ALL
+{MAY_NOT} ALL = !ALL
+"""
+
 _APART = (
-    'mount --bind "$1/passwd" /etc/passwd && mount -t tmpfs tmpfs /run && mkdir /run/sshd'
+    'mount --bind "$1/passwd" /etc/passwd'
+    ' && { [ ! -e /etc/sudoers ] || mount --bind "$1/sudoers" /etc/sudoers; }'
+    " && mount -t tmpfs tmpfs /run && mkdir /run/sshd"
     " && mount -t tmpfs tmpfs /var/log"
     ' && { [ ! -d "$1/etc-ssh" ] || mount --bind "$1/etc-ssh" /etc/ssh; } && shift && exec "$@"'
 )
@@ -223,6 +234,8 @@ def _accounts(homes: Path) -> tuple[str, ...]:
         lines.append(f"{name}:*:{owner}:{owner}::{homes / name}:{path}")
         names.append(name)
     (homes.parent / "passwd").write_text("\n".join(lines) + "\n")
+    (homes.parent / "sudoers").touch(mode=0o440)
+    (homes.parent / "sudoers").write_text(_SUDOERS)
     return tuple(names)
 
 

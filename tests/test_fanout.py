@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 import pytest
 
-from tinycloud.fanout import WAITING, Put, fan_out, stream_out, to_the_end
+from tinycloud.fanout import WAITING, Put, alongside, fan_out, stream_out, to_the_end
 
 
 @pytest.fixture(autouse=True)
@@ -202,6 +202,57 @@ async def test_what_the_work_raises_goes_before_a_cancellation() -> None:
     door.open()
     with pytest.raises(LookupError):
         await task
+
+
+async def test_alongside_ends_with_the_first() -> None:
+    """It returns what the main work does; the other is cancelled, and has ended by then."""
+    door, other = Door(), Door()
+    task = asyncio.ensure_future(alongside(door.enter(1), other.enter(2)))
+    await door.until(1)
+    await other.until(1)
+    door.open()
+    assert await task == 1
+    assert (other.cancelled, other.inside) == (1, 0)
+
+
+async def test_alongside_goes_on_when_the_other_has_ended() -> None:
+    """The other may end before the main work, which is then still awaited."""
+
+    async def nothing() -> None:
+        """End at once."""
+
+    door = Door()
+    task = asyncio.ensure_future(alongside(door.enter(1), nothing()))
+    await door.until(1)
+    door.open()
+    assert await task == 1
+
+
+async def test_alongside_either_failure_ends_both() -> None:
+    """Whichever fails, the other is cancelled and has ended before that is raised."""
+
+    async def fail() -> None:
+        await door.until(1)
+        raise ZeroDivisionError
+
+    for first in (True, False):
+        door = Door()
+        works = (fail(), door.enter(1)) if first else (door.enter(1), fail())
+        with pytest.raises(ZeroDivisionError):
+            await alongside(*works)
+        assert (door.cancelled, door.inside) == (1, 0)
+
+
+async def test_alongside_is_cancelled_as_a_whole() -> None:
+    """Cancelled, it has both ended before it is."""
+    door, other = Door(), Door()
+    task = asyncio.ensure_future(alongside(door.enter(1), other.enter(2)))
+    await door.until(1)
+    await other.until(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (door.cancelled, other.cancelled, door.inside, other.inside) == (1, 1, 0, 0)
 
 
 async def test_a_stream_yields_all_that_is_put() -> None:

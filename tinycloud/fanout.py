@@ -62,6 +62,28 @@ async def to_the_end(work: Coroutine[Any, Any, R]) -> R:
     return task.result()
 
 
+async def alongside(main: Coroutine[Any, Any, R], other: Coroutine[Any, Any, object]) -> R:
+    """Await `main` and return what it returns; `other` goes on beside it, and no longer.
+
+    An exception of either stops the other, and is raised once both have ended.
+    """
+    first, second = asyncio.ensure_future(main), asyncio.ensure_future(other)
+
+    def stop_first(task: "asyncio.Task[object]") -> None:
+        if not task.cancelled() and task.exception():
+            first.cancel()
+
+    first.add_done_callback(lambda _: second.cancel())
+    second.add_done_callback(stop_first)
+    try:
+        await asyncio.gather(first, second, return_exceptions=True)
+    finally:
+        for task in (second, first):
+            if task.done() and not task.cancelled() and (bug := task.exception()):
+                raise bug
+    return first.result()
+
+
 Put = Callable[[R], Awaitable[None]]
 """Hands one thing to whoever reads the stream; waits while the reader lags behind."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -15,6 +15,8 @@ from tinycloud.ssh.connect import connect
 from tinycloud.ssh.connection import Connection, Ending
 from tinycloud.ssh.connections import Connections
 from tinycloud.ssh.link import Link
+from tinycloud.ssh.script import Script
+from tinycloud.ssh.stop import Stop
 
 PATIENCE = 10.0
 
@@ -93,22 +95,40 @@ class Run:
 
 async def run(
     link: Connection,
-    command: str,
+    command: str | Script,
     *,
     timeout: float | None = None,
     variables: Mapping[str, str] | None = None,
+    sudo: bool = False,
+    input: AsyncIterable[bytes] | None = None,
 ) -> Run:
     """Run a command to its end."""
     ran = Run()
-    ran.ending = await link.run(command, emit=ran.emit, variables=variables or {}, timeout=timeout)
+    ran.ending = await link.run(
+        command,
+        emit=ran.emit,
+        variables=variables or {},
+        timeout=timeout,
+        sudo=sudo,
+        input=input,
+    )
     return ran
 
 
 @asynccontextmanager
-async def running(link: Link, command: str) -> AsyncIterator[tuple[Run, "asyncio.Task[Ending]"]]:
+async def running(
+    link: Link,
+    command: str | Script,
+    *,
+    sudo: bool = False,
+    input: AsyncIterable[bytes] | None = None,
+    stop: Stop | None = None,
+) -> AsyncIterator[tuple[Run, "asyncio.Task[Ending]"]]:
     """Have a command under way that has begun to print; it is over when the block is."""
     ran = Run()
-    task = asyncio.ensure_future(link.run(command, emit=ran.emit, variables={}))
+    task = asyncio.ensure_future(
+        link.run(command, emit=ran.emit, variables={}, sudo=sudo, input=input, stop=stop)
+    )
     begun = asyncio.ensure_future(ran.begun.wait())
     try:
         await asyncio.wait([task, begun], timeout=PATIENCE, return_when=asyncio.FIRST_COMPLETED)

@@ -2,13 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import asyncssh
 import pytest
-from openssh import SHELLS, OpenSSH, openssh
+from openssh import MAY_NOT, NEEDS_PASSWORD, SHELLS, OpenSSH, openssh
 
 from tinycloud.errors import InvalidInput
 from tinycloud.fanout import fan_out
@@ -16,8 +17,10 @@ from tinycloud.node import Node
 from tinycloud.result import State
 from tinycloud.ssh.connection import Ending
 from tinycloud.ssh.leash import LINE_LIMIT, checked_command, leashed
+from tinycloud.ssh.script import Script
+from tinycloud.ssh.stop import Stop
 
-from .client import bare, connected, run, running, until
+from .client import Run, bare, connected, run, running, until
 from .relay import listening, relay
 from .test_command import via
 
@@ -32,39 +35,119 @@ def test_shells(sshd: OpenSSH, shell: str) -> None:
     assert sshd.node(shell).username == shell
 
 
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One way to run a command: each keeps all promises."""
+
+    script: bool = False
+    input: bool = False
+    sudo: bool = False
+
+    def __str__(self) -> str:
+        ways = asdict(self).items()
+        return "+".join(name for name, wanted in ways if wanted) or "command"
+
+
+KINDS = (
+    Kind(),
+    Kind(script=True, input=True, sudo=True),
+    *(
+        pytest.param(kind, marks=pytest.mark.exhaustive)
+        for kind in (Kind(script=True), Kind(input=True), Kind(sudo=True))
+    ),
+)
+
+
+def scripted(command: str, *, wanted: bool) -> str | Script:
+    """Return the command, as a script if that is wanted."""
+    return Script(command.encode()) if wanted else command
+
+
+async def endless() -> AsyncGenerator[bytes, None]:
+    """Yield more than the way to a command holds that does not read it, and never an end."""
+    for _ in range(100):
+        yield bytes(100_000)
+    await asyncio.Event().wait()
+
+
 @asynccontextmanager
 async def under_way(
-    server: OpenSSH, node: Callable[[str], Node]
+    server: OpenSSH, node: Callable[[str], Node], kind: Kind
 ) -> AsyncIterator[list["asyncio.Task[Ending]"]]:
     """Have two trees of processes under way, one deaf to SIGTERM, for each login shell."""
     tasks = []
+    barred = (NEEDS_PASSWORD, MAY_NOT) if kind.sudo else ()
     async with AsyncExitStack() as stack:
         for account in server.accounts:
+            if account in barred:
+                continue
             link = await stack.enter_async_context(connected(server, node=node(account)))
-            for command in (TREE, STUBBORN):
-                _, task = await stack.enter_async_context(running(link, command))
+            for text in (TREE, STUBBORN):
+                command = scripted(text, wanted=kind.script)
+                given = endless() if kind.input else None
+                started = running(link, command, input=given, sudo=kind.sudo)
+                _, task = await stack.enter_async_context(started)
                 tasks.append(task)
         sleeping = 3 * len(tasks)
         await until(lambda: sum("sleep" in line[:5] for line in server.running()) == sleeping)
         yield tasks
 
 
-async def test_cancelled(server: OpenSSH) -> None:
+@pytest.fixture
+def _sudo(request: pytest.FixtureRequest, program: Callable[[str], str]) -> None:
+    """Find sudo, for the kinds that need it."""
+    if request.node.callspec.params["kind"].sudo:
+        program("sudo")
+
+
+ALL_KINDS = pytest.mark.parametrize("kind", KINDS, ids=str)
+
+
+@ALL_KINDS
+@pytest.mark.usefixtures("_sudo")
+async def test_cancelled(server: OpenSSH, kind: Kind) -> None:
     """Of a command that is cancelled nothing is left within 5 s, also of one deaf to SIGTERM."""
-    async with under_way(server, server.node) as tasks:
+    async with under_way(server, server.node, kind) as tasks:
         for task in tasks:
             task.cancel()
         await until(lambda: not server.running(), 5)
 
 
-async def test_cut(server: OpenSSH) -> None:
+@ALL_KINDS
+@pytest.mark.usefixtures("_sudo")
+async def test_cut(server: OpenSSH, kind: Kind) -> None:
     """Of a command whose connection is cut nothing is left within 5 s."""
     async with (
         listening(relay(server.port)) as wire,
-        under_way(server, lambda account: via(server, wire.port, account)),
+        under_way(server, lambda account: via(server, wire.port, account), kind),
     ):
         wire.cut()
         await until(lambda: not server.running(), 5)
+
+
+async def test_stopped(server: OpenSSH) -> None:
+    """A command that is stopped early is ended, keeps what it printed, and is said to have been."""
+    stop = Stop()
+    async with connected(server) as link, running(link, STUBBORN, stop=stop) as (ran, task):
+        assert stop.is_heeded
+        stop("the first has failed")
+        stop("later words count for nothing")
+        ending = await task
+        await until(lambda: not server.running(), 1)
+    assert not stop.is_heeded
+    assert (ending.state, ending.exit_status, ending.confirmed) == (State.SIGNALLED, None, True)
+    assert (ending.error, ran.stdout) == ("ended early: the first has failed", b"on\n")
+
+
+async def test_stopped_before_the_start(server: OpenSSH) -> None:
+    """What is run when the call has come already is not started, or ended at once."""
+    stop = Stop()
+    stop("never mind")
+    ran = Run()
+    async with connected(server) as link:
+        ending = await link.run("sleep 1000", emit=ran.emit, variables={}, stop=stop)
+        await until(lambda: not server.running(), 5)
+    assert (ending.state, ending.error) == (State.SIGNALLED, "ended early: never mind")
 
 
 async def test_timed_out(server: OpenSSH) -> None:
@@ -238,8 +321,8 @@ def test_too_long(text: str) -> None:
     assert "file" in caught.value.fix
 
 
-@pytest.mark.parametrize("text", ["x" * 128_000, "'" * 20_000, "\n" * 30_000, "y" * 65_000])
+@pytest.mark.parametrize("text", ["x" * 122_000, "'" * 20_000, "\n" * 30_000, "y" * 65_000])
 def test_longest(text: str) -> None:
     """What is not refused fits into one argument, variables and all."""
-    variables = {"TINYCLOUD_CLUSTER": "c" * 63, "TINYCLOUD_NODE": "n" * 70}
+    variables = {"TINYCLOUD_CLUSTER": "c" * 63, "TINYCLOUD_ADDRESSES": "a=1 " * 1024}
     assert len(leashed(checked_command(text), variables)) <= LINE_LIMIT

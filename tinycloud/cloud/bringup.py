@@ -18,6 +18,7 @@ from .rotation import Rotation
 from .step import Stage, Step
 from .terms import Terms
 from .trust import Trust
+from .variables import whereabouts
 
 # `setup` runs once on each node: a file in the user's home says that it did.
 _ONCE = '[ -e "$HOME/.tinycloud-setup" ] || {{ /bin/sh -c {} && : >"$HOME/.tinycloud-setup"; }}'
@@ -36,9 +37,10 @@ def _setup_command(script: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BringUp:
-    """What it takes to bring a node up, with the private key `key`."""
+    """What it takes to bring a node of these groups up, with the private key `key`."""
 
     cluster: str
+    groups: tuple[Group, ...]
     connections: Connections
     trust: Trust
     key: bytes = field(repr=False)
@@ -56,7 +58,7 @@ class BringUp:
         connection = await self._connected(group, node, alive)
         self.terms.report(Step(Stage.CONNECTED, node.name))
         if group.setup:
-            await self._set_up(connection, group.setup)
+            await self._set_up(connection, node, group.setup)
         self.terms.report(Step(Stage.READY, node.name))
         return node
 
@@ -93,8 +95,8 @@ class BringUp:
             deadline=self.terms.deadline,
         )
 
-    async def _set_up(self, connection: Connection, script: str) -> None:
-        name, last = connection.node.name, b""
+    async def _set_up(self, connection: Connection, node: Node, script: str) -> None:
+        last = b""
 
         async def emit(stream: str, data: bytes) -> None:
             nonlocal last
@@ -103,14 +105,21 @@ class BringUp:
         ending = await connection.run(
             _setup_command(script),
             emit=emit,
-            variables={"TINYCLOUD_CLUSTER": self.cluster, "TINYCLOUD_NODE": name},
+            variables=self._variables(node),
             timeout=max(1.0, self.terms.deadline - time.monotonic()),
         )
         if ending.exit_status != 0:
             lines = last.decode(errors="backslashreplace").strip().splitlines()
             raise CommandFailed(
-                f"the setup script failed on {name}",
+                f"the setup script failed on {node.name}",
                 cause=f"{ending.error}{': ' if lines else ''}{printable(''.join(lines[-1:]))}",
                 fix="mend the script and launch again",
                 results=(),
             )
+
+    def _variables(self, node: Node) -> dict[str, str]:
+        """Return what a node knows before the others have come up."""
+        sizes = [group.count for group in self.groups]
+        before = sizes[: [group.tag for group in self.groups].index(node.tag)]
+        rank, count = sum(before) + node.index, sum(sizes)
+        return whereabouts(self.cluster, node, rank=rank, count=count)

@@ -55,6 +55,7 @@ class Launch:
         """
         up = BringUp(
             cluster=self.folder.name,
+            groups=self.groups,
             connections=session.connections,
             trust=session.trust,
             key=key,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import asyncssh
@@ -22,28 +22,36 @@ class Channels:
     def __init__(self, connection: asyncssh.SSHClientConnection) -> None:
         self._connection = connection
         self._window = asyncio.Semaphore(AT_ONCE)
-        self._taken = 0
+        self._door = asyncio.Lock()
+        self._turns = 0
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for a turn, and have it for as long as the block lasts."""
-        async with self._window:
-            self._taken += 1
+    async def turn(self, channels: int = 1) -> AsyncIterator[None]:
+        """Wait for a turn with so many channels, and have it for as long as the block lasts."""
+        async with AsyncExitStack() as stack:
+            async with self._door:  # or two that each had one would wait for each other
+                for _ in range(channels):
+                    await stack.enter_async_context(self._window)
+            self._turns += 1
             try:
                 yield
             finally:
-                self._taken -= 1
+                self._turns -= 1
 
     async def open(
         self,
         session: Callable[[], asyncssh.SSHClientSession[bytes]],
         command: str | tuple[()] = (),
+        *,
+        patient: bool = True,
         **options: Any,
     ) -> None:
         """Open a channel for a session of bytes.
 
         Where the server takes fewer sessions than we open (or still counts some that
-        are over), waits until others of ours have ended. Raises `asyncssh.Error`.
+        are over), waits until others of ours have ended; who is not `patient` has a
+        channel already, and does not wait for those that may wait for it.
+        Raises `asyncssh.Error`.
         """
         tries = 0
         while True:
@@ -51,16 +59,18 @@ class Channels:
                 await self._connection.create_session(session, command, encoding=None, **options)
                 return
             except asyncssh.ChannelOpenError as error:
-                if not self._may_try_again(error, tries):
+                if not self._may_try_again(error, tries, patient=patient):
                     raise
             # Nothing has been started. The last pause lasts while others keep the server busy.
             await asyncio.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
             tries += 1
 
-    def _may_try_again(self, error: asyncssh.ChannelOpenError, tries: int) -> bool:
+    def _may_try_again(
+        self, error: asyncssh.ChannelOpenError, tries: int, *, patient: bool
+    ) -> bool:
         if error.code not in _TOO_MANY or self.is_closed:
             return False
-        return tries < len(PAUSES) or self._taken > 1
+        return tries < len(PAUSES) or (patient and self._turns > 1)
 
     @property
     def is_closed(self) -> bool:

@@ -1,42 +1,100 @@
 """Run one command over a connection: bytes out, back-pressure, and always an ending."""
 
 import asyncio
+from collections.abc import AsyncIterable, Mapping
+from dataclasses import dataclass, field
 
 import asyncssh
 
-from ..fanout import to_the_end
+from ..fanout import alongside, to_the_end
 from ..result import State
 from .channels import Channels
 from .connection import Emit, Ending
 from .ending import quoted
+from .fifo import Fifo
+from .leash import WHOLE, leashed
+from .script import Script
 from .session import Session
+from .stop import Stop
+from .sudo import Words
 
 
-async def run(channels: Channels, line: str, *, emit: Emit, timeout: float | None) -> Ending:
-    """Run `line`, which must end when its standard input does; see `Connection.run`."""
-    session = Session()
-    clock = asyncio.timeout(timeout)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """What is to be run, and how; see `Connection.run`."""
+
+    text: str | Script
+    variables: Mapping[str, str]
+    sudo: bool = False
+    input: AsyncIterable[bytes] | None = None
+    timeout: float | None = None
+    stop: Stop = field(default_factory=Stop)
+
+    @property
+    def channels(self) -> int:
+        """How many channels it takes: one for the leash alone where it has a use for its input."""
+        return 1 if self.input is None else 2
+
+
+async def run(channels: Channels, command: Command, emit: Emit) -> Ending:
+    """Run a command; see `Connection.run`."""
+    if not command.sudo:
+        return await _run(channels, command, emit)
+    words = Words(emit)
+    return words.added(await _run(channels, command, words.emit))
+
+
+async def _run(channels: Channels, command: Command, emit: Emit) -> Ending:
+    fifo = None if command.input is None else Fifo()
+    session = Session(fifo)
+    clock = asyncio.timeout(command.timeout)
     try:
-        async with clock:
-            refused = await _refused(session, channels, line)
+        async with command.stop.heeded() as stopped, clock:
+            refused = await _refused(session, fifo, channels, command)
             if refused is not None:
                 return refused
-            await session.pass_output(emit)
+            await _pass(session, command, emit)
     except BaseException as error:
         ended = await to_the_end(session.end())
-        if isinstance(error, TimeoutError) and clock.expired():
-            doubt = "" if ended else ", and may still be running: it did not confirm its end"
-            return Ending(state=State.TIMEOUT, error=f"timed out after {timeout:g} s{doubt}")
+        if isinstance(error, TimeoutError):
+            if clock.expired():
+                why = f"timed out after {command.timeout:g} s"
+                return _broken_off(State.TIMEOUT, why, ended=ended)
+            if stopped.expired():
+                why = f"ended early: {command.stop.why}"
+                return _broken_off(State.SIGNALLED, why, ended=ended)
         raise
+    finally:
+        if fifo is not None:
+            await to_the_end(fifo.close())
     session.close()
     return session.ending()
 
 
-async def _refused(session: Session, channels: Channels, line: str) -> Ending | None:
+def _broken_off(state: State, why: str, *, ended: bool) -> Ending:
+    doubt = "" if ended else ", and may still be running: it did not confirm its end"
+    return Ending(state=state, error=f"{why}{doubt}", confirmed=ended)
+
+
+async def _refused(
+    session: Session, fifo: Fifo | None, channels: Channels, command: Command
+) -> Ending | None:
     """Start the command; return how that ended if it could not be started."""
     try:
+        path = None if fifo is None else await fifo.make(channels)
+        line = leashed(command.text, command.variables, fifo=path, sudo=command.sudo)
         await session.open(channels, line)
     except (asyncssh.Error, OSError) as error:
         state = State.LOST if channels.is_closed else State.UNREACHABLE
         return Ending(state=state, error=f"not started: {quoted(error)}")
     return None
+
+
+async def _pass(session: Session, command: Command, emit: Emit) -> None:
+    """Hand the command what it is to read, and on what it prints, until it has ended."""
+    if isinstance(command.text, Script):
+        session.send(command.text.content + WHOLE)
+    if command.input is None:
+        await session.pass_output(emit)
+    else:
+        await alongside(session.pass_output(emit), session.pass_input(command.input))

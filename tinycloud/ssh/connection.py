@@ -1,6 +1,6 @@
 """What a connection to a node can do, whatever library it is made with."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -8,6 +8,8 @@ from typing import Any, Protocol
 from ..node import Node
 from ..result import State
 from .files.progress import Report, Tally
+from .script import Script
+from .stop import Stop
 
 Emit = Callable[[str, bytes], Awaitable[None]]
 """Takes a piece of output: `stdout` or `stderr`, and the bytes. Waiting in it slows the node."""
@@ -18,12 +20,13 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a command or a shell ended."""
+    """How a command or a shell ended; it is `confirmed` if it surely runs no more."""
 
     state: State
     exit_status: int | None = None
     signal: str | None = None
     error: str | None = None
+    confirmed: bool = True
 
 
 class Transfer(Protocol):
@@ -46,17 +49,21 @@ class Connection(Protocol):
 
     async def run(
         self,
-        command: str,
+        command: str | Script,
         *,
         emit: Emit,
         variables: Mapping[str, str],
         timeout: float | None = None,
+        sudo: bool = False,
+        input: AsyncIterable[bytes] | None = None,
+        stop: Stop | None = None,
     ) -> Ending:
-        """Run a shell command, hand its output to `emit`, and return how it ended.
+        """Run a shell command or a script, hand its output to `emit`, and return how it ended.
 
-        `variables` are added to its environment.
-        After `timeout` seconds, or when cancelled, the command is ended on the node,
-        its process group with it, before this returns or raises.
+        `variables` are added to its environment. With `sudo` root runs it. Without
+        `input` there is nothing on its standard input.
+        After `timeout` seconds, when `stop` is called, or when cancelled, the command is
+        ended on the node, its process group with it, before this returns or raises.
         """
 
     async def shell(self) -> Ending:

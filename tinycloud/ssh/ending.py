@@ -18,7 +18,7 @@ def ending(channel: asyncssh.SSHClientChannel[Any], error: Exception | None) -> 
     if killed is not None:
         return _killed(killed[0])
     if status is None:
-        return Ending(state=State.LOST, error=_loss(error))
+        return Ending(state=State.LOST, error=_loss(error), confirmed=False)
     if status:
         return Ending(state=State.FAILED, exit_status=status, error=f"exit status {status}")
     return Ending(state=State.OK, exit_status=0)

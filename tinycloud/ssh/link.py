@@ -1,7 +1,7 @@
 """The connection to one node, as asyncssh makes it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, Self
@@ -11,12 +11,13 @@ import asyncssh
 from ..node import Node
 from ..result import State
 from .channels import Channels
-from .command import run
+from .command import Command, run
 from .connection import Address, Emit, Ending, Transfer
 from .files.progress import Report, Tally
 from .forward import forward
-from .leash import leashed
+from .script import Script
 from .shell import shell
+from .stop import Stop
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a peer has to take note of our leaving."""
@@ -48,16 +49,26 @@ class Link:
 
     async def run(
         self,
-        command: str,
+        command: str | Script,
         *,
         emit: Emit,
         variables: Mapping[str, str],
         timeout: float | None = None,
+        sudo: bool = False,
+        input: AsyncIterable[bytes] | None = None,
+        stop: Stop | None = None,
     ) -> Ending:
-        """Run a shell command; see `Connection.run`."""
-        line = leashed(command, variables)
-        async with self._channels.turn():
-            ending = await run(self._channels, line, emit=emit, timeout=timeout)
+        """Run a shell command or a script; see `Connection.run`."""
+        wanted = Command(
+            text=command,
+            variables=variables,
+            sudo=sudo,
+            input=input,
+            timeout=timeout,
+            stop=stop or Stop(),
+        )
+        async with self._channels.turn(wanted.channels):
+            ending = await run(self._channels, wanted, emit)
         return self._explained(ending)
 
     async def shell(self) -> Ending:

@@ -3,15 +3,16 @@
 import asyncio
 import time
 from collections import deque
+from collections.abc import AsyncIterable
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import asyncssh
 
 from .channels import Channels
 from .connection import Emit, Ending
 from .ending import ending
-from .leash import GRACE
+from .leash import GRACE, OPENING
 
 WINDOW = 256 * 1024
 """Bytes that a node may send ahead of us (RFC 4254, 5.2): bounds memory per command."""
@@ -26,15 +27,22 @@ something it left in the background may hold its output open for ever."""
 LAST_WORDS = 8 * 1024 * 1024
 """Bytes that we still take after the exit: more than can have been under way."""
 
-OPENING = 3.0
-"""Seconds that a session being opened gets to become one that can be ended."""
+
+class Leash(Protocol):
+    """What a command on a node ends with."""
+
+    def release(self) -> None:
+        """Let go of it, which ends the command."""
 
 
 class Session(asyncssh.SSHClientSession[bytes]):
-    """A command on a node."""
+    """A command on a node, on a leash: its own standard input, unless that has another use."""
 
-    def __init__(self) -> None:
+    def __init__(self, leash: Leash | None = None) -> None:
         self._channel: asyncssh.SSHClientChannel[bytes]
+        self._leash = leash
+        self._writable = asyncio.Event()
+        self._writable.set()
         self._opening: asyncio.Future[Any] | None = None
         self._started = False
         self._held: deque[tuple[str, bytes]] = deque()
@@ -49,9 +57,30 @@ class Session(asyncssh.SSHClientSession[bytes]):
         """Start the command; cancelled, the session still opens, so that `end` can end it."""
         data = line.encode(errors="surrogateescape")  # asyncssh takes bytes, but would not do this
         self._opening = asyncio.ensure_future(
-            channels.open(lambda: self, cast(str, data), window=WINDOW, request_pty=False)
+            channels.open(
+                lambda: self,
+                cast(str, data),
+                patient=self._leash is None,
+                window=WINDOW,
+                request_pty=False,
+            )
         )
         await asyncio.shield(self._opening)
+
+    def send(self, data: bytes) -> None:
+        """Send this to the command's standard input."""
+        with suppress(OSError):  # the channel is closed already
+            self._channel.write(data)
+
+    async def pass_input(self, pieces: AsyncIterable[bytes]) -> None:
+        """Send all of this, and its end, to the command; stop when it has ended."""
+        async for piece in pieces:
+            await self._writable.wait()
+            if self._over.is_set():
+                return
+            self.send(piece)
+        with suppress(OSError):
+            self._channel.write_eof()
 
     async def pass_output(self, emit: Emit) -> None:
         """Hand on all output, until there can be no more or too little came after the exit."""
@@ -84,9 +113,10 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     async def end(self) -> bool:
         """Have the command ended on the node; return whether the node confirmed that."""
-        if self._opening is not None:
-            await asyncio.wait([self._opening], timeout=OPENING)
-            self._opening.cancel()
+        if self._opening is None:
+            return True
+        await asyncio.wait([self._opening], timeout=OPENING)
+        self._opening.cancel()
         if not self._started:
             return False
         channel = self._channel
@@ -94,7 +124,10 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._held.clear()
         channel.resume_reading()
         with suppress(OSError):  # the channel is closed already
-            channel.write_eof()
+            if self._leash is None:
+                channel.write_eof()
+            else:
+                self._leash.release()
             if not await self._ends_within(GRACE + 1):
                 channel.send_signal("KILL")
                 await self._ends_within(1)
@@ -131,17 +164,27 @@ class Session(asyncssh.SSHClientSession[bytes]):
     def eof_received(self) -> bool:
         return True  # keep our side, the leash, until the command has exited
 
+    def pause_writing(self) -> None:
+        if not self._over.is_set():
+            self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
     def exit_status_received(self, status: int) -> None:
-        self._over.set()
-        self._news.set()
+        self._end()
 
     def exit_signal_received(self, *_: Any) -> None:
-        self._over.set()
-        self._news.set()
+        self._end()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._error = exc
         self._closed = True
         self._channel.resume_reading()  # what has come already is ours now, or never
+        self._end()
+
+    def _end(self) -> None:
+        """Note that the command runs no more."""
         self._over.set()
         self._news.set()
+        self._writable.set()

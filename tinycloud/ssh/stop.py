@@ -1,0 +1,42 @@
+"""A way to end commands early that leaves their results to be had."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+
+class Stop:
+    """Ends the commands of each `execute` and `stream` that it is given to.
+
+    Call it with the reason. What runs is ended on its node and has a result that says
+    so, with all that was printed until then; what has not begun is `skipped`. It may be
+    called from wherever the event loop runs, also from its signal handlers.
+    """
+
+    def __init__(self) -> None:
+        self.why: str | None = None
+        self._heeding: set[asyncio.Timeout] = set()
+
+    def __call__(self, why: str = "stopped") -> None:
+        if self.why is not None:
+            return
+        self.why = why
+        now = asyncio.get_running_loop().time()
+        for clock in self._heeding:
+            clock.reschedule(now)
+
+    @property
+    def is_heeded(self) -> bool:
+        """Whether there is anything under way that it would end."""
+        return bool(self._heeding)
+
+    @asynccontextmanager
+    async def heeded(self) -> AsyncIterator[asyncio.Timeout]:
+        """Break the block off when the call comes, by a `TimeoutError` as if time were up."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout_at(None if self.why is None else loop.time()) as clock:
+            self._heeding.add(clock)
+            try:
+                yield clock
+            finally:
+                self._heeding.discard(clock)
