@@ -16,6 +16,7 @@ from machines import Memory, Provider
 from openssh import OpenSSH, can_be_apart, running
 
 from tinycloud import GroupSpec, Node, Status
+from tinycloud.cloud.lifetime import deadline
 
 INCLUDE = "Include /etc/ssh/sshd_config.d/*.conf"
 
@@ -44,6 +45,11 @@ class Planted(OpenSSH):
         path.with_suffix(".pub").write_bytes(key.export_public_key())
         self.host = key
 
+    @property
+    def deadline(self) -> Path:
+        """The file in which it notes its deadline."""
+        return self._folder / "deadline"
+
     def fingerprints(self) -> set[str]:
         """Return the fingerprints of the host keys that it shows to anyone who asks."""
         asked = ["ssh-keyscan", "-p", str(self.port), "127.0.0.1"]
@@ -61,7 +67,7 @@ class Planting(Memory):
     def __init__(self, server: Planted) -> None:
         super().__init__(Provider())
         self.server = server
-        self.extended: list[tuple[Collection[int], datetime]] = []
+        self.ends: dict[str, datetime | None] = {}
 
     @property
     def options(self) -> Mapping[str, object]:
@@ -76,10 +82,26 @@ class Planting(Memory):
                 port=self.server.port,
                 username="root",
                 host_key=self._told(node),
+                expires_at=self.ends.get(node.id),
             )
             for node in await super().list(spec)
             if node.status is not Status.TERMINATED
         )
+
+    async def start(self, spec: GroupSpec) -> tuple[Node, ...]:
+        """Start, and give new nodes the time to live that is asked for."""
+        for node in await super().start(spec):
+            if node.id not in self.ends:
+                self.ends[node.id] = deadline(spec.ttl)
+        return await self.list(spec)
+
+    async def extend(
+        self, spec: GroupSpec, nodes: Collection[Node], deadline: datetime | None
+    ) -> str:
+        """Note the deadline; the script writes it down on the node."""
+        self.ends |= {node.id: deadline for node in nodes}
+        word = deadline.isoformat() if deadline else "none"
+        return f"echo {word} >{self.server.deadline}"
 
     def _told(self, node: Node) -> str:
         login = self.provider.specs[node.id].authorized_keys[0]

@@ -3,10 +3,11 @@
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from .errors import ResourcesRemain
+from .errors import InvalidInput, ResourcesRemain
 from .group import GroupSpec, check_group
 from .host import parsed_host
 from .node import Node, Status
@@ -109,6 +110,20 @@ class Driver(_Opened, ABC):
                 fix=f"tinycloud destroy {spec.cluster}",
                 remaining=tuple(node.name for node in doomed),
             )
+
+    async def extend(
+        self, spec: GroupSpec, nodes: Collection[Node], deadline: datetime | None
+    ) -> str:
+        """Note that these nodes live until `deadline`, or for ever; return what tells them so.
+
+        That is a shell script, which is run as root on each of them unless it is empty. Of
+        a node whose life a driver can move so, `Node.expires_at` says when it ends. A
+        driver need not write this: then lives can't be moved.
+        """
+        raise InvalidInput(
+            f"driver '{self.name}' can't change how long nodes live",
+            fix="destroy the cluster, and launch it with another time to live",
+        )
 
 
 class NodeDriver(_Opened, ABC):

@@ -21,6 +21,7 @@ class Node:
     `index` counts from 0 and stays with the machine for its whole life, as does
     `id`, the provider's own name for it. `address` is None while there is none.
     `host_key` is an OpenSSH public key line, or None where the driver can't know it.
+    `expires_at` is when it ends its own life, None if it never does.
     """
 
     tag: str
@@ -33,6 +34,7 @@ class Node:
     private_address: str | None = None
     launched_at: datetime | None = None
     host_key: str | None = None
+    expires_at: datetime | None = None
 
     @property
     def name(self) -> str:

@@ -19,6 +19,7 @@ from . import (
     interrupt,
     json_text,
     launching,
+    lifetime,
     planning,
     ports,
     table,
@@ -111,6 +112,7 @@ def launch(
     keyfile: KeyFile = None,
     authorize: Authorize = None,
     setup: Setup = None,
+    ttl: lifetime.Ttl = None,
     dry: Dry = False,
     minimum: Minimum = None,
     no_wait: NoWait = False,
@@ -138,12 +140,14 @@ def launch(
             setup=setup_script(setup),
             via=via,
             keyfile=keyfile,
+            ttl=ttl,
         )
     )
     if dry:
         found = interrupt.run(planning.changes(cloud, exists=name is not None))
         planning.show(cloud, found, as_json=as_json)
         return
+    lifetime.say_end(cloud)
     nodes = launching.launch(cloud, wait=not no_wait, minimum=minimum, accept_new=accept_new)
     launching.say_surplus(cloud, nodes)
     _show_nodes(nodes, as_json=as_json)
@@ -317,6 +321,15 @@ def stop(name: Name) -> None:
     cloud = known(name)
     nodes = interrupt.run(cloud.stop())
     note(are(len(nodes), name, hosts.word(cloud, "stopped")))
+
+
+@app.command()
+def extend(name: Name, time: lifetime.NewTtl) -> None:
+    """Have the nodes live longer."""
+    ttl = lifetime.seconds(time)
+    cloud = known(name, to_connect=True)
+    results = interrupt.run(cloud.extend(ttl))
+    raise typer.Exit(lifetime.say_extended(cloud, results, ttl))
 
 
 @app.command()

@@ -28,7 +28,7 @@ def known(name: str, tag: str | None = None, *, to_connect: bool = False) -> Clo
         driver = make(DEFAULT_DRIVER, {})
         return Cloud([Group(MASTER, 1, driver), Group(WORKER, 1, driver)], name=name)
     drivers = drivers_of(record)
-    groups = [Group(g.tag, g.count, drivers[g.tag], via=g.via) for g in record.groups]
+    groups = [Group(g.tag, g.count, drivers[g.tag], via=g.via, ttl=g.ttl) for g in record.groups]
     return Cloud(groups, name=name)
 
 

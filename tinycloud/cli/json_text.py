@@ -27,6 +27,7 @@ def of_node(node: Node) -> dict[str, object]:
         "status": node.status,
         "private_address": node.private_address,
         "launched_at": node.launched_at.isoformat() if node.launched_at else None,
+        **({"expires_at": node.expires_at.isoformat()} if node.expires_at else {}),
     }
 
 

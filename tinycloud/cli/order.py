@@ -11,7 +11,7 @@ from ..errors import InvalidInput
 from ..store import ClusterFolder, Record
 from ..store.openssh import check_public_key
 from ..store.record import LARGEST
-from . import hosts
+from . import hosts, lifetime
 from .clusters import DEFAULT_DRIVER, MASTER, WORKER, drivers_of
 from .say import note
 
@@ -40,6 +40,7 @@ class Order:
     setup: str | None = None
     via: str | None = None
     keyfile: Path | None = None
+    ttl: str | None = None
 
 
 def ordered(order: Order) -> Cloud:
@@ -53,8 +54,9 @@ def ordered(order: Order) -> Cloud:
         others = sum(size for tag, size in sizes.items() if tag != WORKER)
         sizes[WORKER] = hosts.left_over(drivers[WORKER], others)
     ways = {g.tag: order.via or g.via for g in record.groups} if record else {}
+    ttl = _ttl(order, record, next(iter(drivers.values())))
     groups = [
-        Group(tag, size, drivers[tag], setup=order.setup, via=ways.get(tag, order.via))
+        Group(tag, size, drivers[tag], setup=order.setup, ttl=ttl, via=ways.get(tag, order.via))
         for tag, size in sizes.items()
     ]
     name = order.name or EXAMPLE
@@ -69,6 +71,17 @@ def _record(name: str | None) -> Record | None:
     folder = ClusterFolder(name)
     folder.check_keys()
     return folder.record()
+
+
+def _ttl(order: Order, record: Record | None, driver: Driver) -> float | None:
+    """Return how long new nodes live: as asked for, as before, or as is good for the driver."""
+    if order.ttl is not None and not driver.makes_machines:
+        raise InvalidInput(
+            "hosts that exist already don't end by themselves", fix="leave out --ttl"
+        )
+    if order.ttl is None and record and record.groups:
+        return record.groups[0].ttl
+    return lifetime.chosen(order.ttl, driver.name)
 
 
 def _checked(workers: int) -> int:

@@ -7,6 +7,7 @@ from datetime import datetime
 from ..node import Node, Status
 from ..store import Record
 from ..text import printable
+from .lifetime import words
 from .say import colours
 
 _COLOURS: dict[str, int] = {
@@ -18,7 +19,8 @@ _COLOURS: dict[str, int] = {
 
 
 def nodes(found: Sequence[Node]) -> None:
-    """Print a table of nodes."""
+    """Print a table of nodes; one says when they end if any of them does."""
+    ends = any(node.expires_at for node in found)
     rows = [
         (
             node.name,
@@ -28,24 +30,29 @@ def nodes(found: Sequence[Node]) -> None:
             node.username,
             node.id or "-",
             _time(node.launched_at),
+            *([_time(node.expires_at)] if ends else []),
         )
         for node in found
     ]
-    show(("NODE", "STATUS", "ADDRESS", "PORT", "USER", "ID", "LAUNCHED"), rows)
+    head = ("NODE", "STATUS", "ADDRESS", "PORT", "USER", "ID", "LAUNCHED")
+    show((*head, *(["EXPIRES"] if ends else [])), rows)
 
 
 def clusters(records: Sequence[Record]) -> None:
-    """Print a table of clusters."""
+    """Print a table of clusters; one says how long new nodes live if that is limited."""
+    lives = [[group.ttl for group in record.groups if group.ttl] for record in records]
     rows = [
         (
             record.name,
             ", ".join(dict.fromkeys(group.driver or "(a program's)" for group in record.groups)),
             ", ".join(f"{group.tag} x {group.count}" for group in record.groups),
             _time(_parsed(record.created_at)),
+            *([", ".join(dict.fromkeys(map(words, ttls))) or "-"] if any(lives) else []),
         )
-        for record in records
+        for record, ttls in zip(records, lives, strict=True)
     ]
-    show(("CLUSTER", "DRIVER", "GROUPS", "LAUNCHED"), rows)
+    head = ("CLUSTER", "DRIVER", "GROUPS", "LAUNCHED")
+    show((*head, *(["TTL"] if any(lives) else [])), rows)
 
 
 def _parsed(text: str) -> datetime | None:

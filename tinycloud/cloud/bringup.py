@@ -13,6 +13,8 @@ from ..ssh.connection import Connection
 from ..ssh.connections import Connections
 from ..ssh.leash import checked_command
 from ..text import printable
+from .lifetime import SET_LIFE
+from .root import as_root
 from .roster import Roster
 from .rotation import Rotation
 from .step import Stage, Step
@@ -46,8 +48,11 @@ class BringUp:
     key: bytes = field(repr=False)
     terms: Terms
 
-    async def node(self, group: Group, roster: Roster, index: int) -> Node:
-        """Return the node once it is ready; raise a `TinycloudError` if it never will be."""
+    async def node(self, group: Group, roster: Roster, index: int, arming: str = "") -> Node:
+        """Return the node once it is ready; raise a `TinycloudError` if it never will be.
+
+        `arming` is the script by which it learns how long it has to live.
+        """
 
         async def alive() -> None:
             await roster.refresh()
@@ -57,6 +62,9 @@ class BringUp:
         self.terms.report(Step(Stage.STARTED, node.name, f"{node.address} port {node.port}"))
         connection = await self._connected(group, node, alive)
         self.terms.report(Step(Stage.CONNECTED, node.name))
+        if arming:
+            left = max(1.0, self.terms.deadline - time.monotonic())
+            await as_root(connection, arming, what=SET_LIFE, timeout=left)
         if group.setup:
             await self._set_up(connection, node, group.setup)
         self.terms.report(Step(Stage.READY, node.name))

@@ -33,6 +33,7 @@ from .forwarding import LOOPBACK, checked_listen, checked_target, tunnel
 from .inventory import Inventory
 from .keyfile import read_key_file
 from .launch import Launch
+from .lifetime import Extension, deadline, mortal
 from .session import Session
 from .step import Report, Stage, Step, ignore
 from .terms import Terms
@@ -256,6 +257,28 @@ class Cloud:
                     if error is not None:
                         raise error
                 return await self._inventory.nodes()
+
+    async def extend(self, ttl: float | None) -> Results:
+        """Have the running nodes live for `ttl` seconds from now, or for ever; return the results.
+
+        Nobody's life gets shorter. What the provider knows is set first, then each node
+        is told over SSH: one that can't be told still ends when it was going to.
+
+        Raises `InvalidInput` for nodes that have no time to live, or a longer one;
+        `NoSuchCluster`, `ClusterBusy` and `ProviderError`.
+        """
+        until = deadline(ttl)
+        with self._at_work():
+            async with self._session() as session:
+                nodes = mortal(await self._inventory.known(), until)
+                scripts = await self._inventory.extended(nodes, until)
+                extension = Extension(
+                    cluster=self.name,
+                    connections=session.connections,
+                    key=self._access.own_key(),
+                    scripts=scripts,
+                )
+                return Results(await fan_out(extension.on, nodes))
 
     async def destroy(self) -> Results:
         """Destroy the cluster and forget it; return one result for each node that it had.

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, field, replace
 
-from ..errors import InvalidInput, TinycloudError, Unreachable, Untrusted
+from ..errors import CommandFailed, InvalidInput, TinycloudError, Unreachable, Untrusted
 from ..fanout import Put
 from ..node import Node, Status
 from ..result import Output, Result, State
@@ -72,7 +72,7 @@ class Execution:
             raise
         except TinycloudError as error:
             self.report(Step(Stage.FAILED, node.name, str(error), error))
-            return Ending(state=_state(node, error), error=str(error))
+            return Ending(state=state_of(node, error), error=str(error))
         self.report(Step(Stage.CONNECTED, node.name))
         return await connection.run(
             self.command,
@@ -82,7 +82,10 @@ class Execution:
         )
 
 
-def _state(node: Node, error: TinycloudError) -> State:
+def state_of(node: Node, error: TinycloudError) -> State:
+    """Return the state of a node that a command could not be given to because of `error`."""
+    if isinstance(error, CommandFailed):
+        return State.FAILED
     if node.status is Status.TERMINATED:
         return State.GONE
     return State.UNTRUSTED if isinstance(error, Untrusted) else State.UNREACHABLE

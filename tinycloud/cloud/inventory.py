@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from ..driver import Group
 from ..errors import NoSuchCluster
@@ -76,6 +77,18 @@ class Inventory:
         """Return the known nodes with this tag and index; raise `InvalidInput` if there is none."""
         indices = (index,) if isinstance(index, int) else index
         return plan.chosen(await self.known(), self.groups, tag, indices)
+
+    async def extended(self, nodes: Collection[Node], until: datetime | None) -> dict[str, str]:
+        """Note that these nodes live until then; return the script that tells them, by group."""
+        specs = self.specs()
+        scripts = {}
+        for group in self.groups:
+            concerned = [node for node in nodes if node.tag == group.tag]
+            if concerned:
+                async with asking(f"can't set the time to live of group '{group.tag}'"):
+                    extend = group.driver.extend(specs[group.tag], concerned, until)
+                    scripts[group.tag] = await extend
+        return scripts
 
 
 async def listed(group: Group, spec: GroupSpec, deadline: float | None = None) -> tuple[Node, ...]:

@@ -17,6 +17,7 @@ from .bringup import BringUp
 from .failure import launch_failed, still_there
 from .foreign import asking
 from .inventory import listed
+from .lifetime import armed
 from .roster import Roster
 from .session import Session
 from .step import Stage, Step
@@ -108,6 +109,8 @@ class Launch:
 
     async def _start(self, group: Group, bring_up: BringUp) -> Attempt:
         nodes, refused = await self._started(group)
+        again = plan.started(self.before.get(group.tag, ()), nodes)
+        arming = await armed(group, self.specs[group.tag], again)
         roster = Roster(group.tag, nodes, lambda: self._listed(group))
         there = {node.index for node in nodes if node.status in _COMING_UP}
 
@@ -116,7 +119,8 @@ class Launch:
                 if refused is not None and index not in there:
                     raise refused
                 if self.terms.wait:
-                    return await bring_up.node(group, roster, index)
+                    script = arming if index in {node.index for node in again} else ""
+                    return await bring_up.node(group, roster, index, script)
                 return roster.alive(index)
             except TinycloudError as error:
                 name = node_name(group.tag, index)

@@ -41,6 +41,12 @@ def created(before: Iterable[Node], after: Iterable[Node]) -> tuple[Node, ...]:
     return tuple(node for node in after if node.id not in known)
 
 
+def started(before: Iterable[Node], after: Iterable[Node]) -> tuple[Node, ...]:
+    """Return the nodes that were stopped, and were started to live for a while."""
+    stopped = {node.id for node in before if node.status is Status.STOPPED}
+    return tuple(node for node in after if node.id in stopped and node.expires_at is not None)
+
+
 def checked_groups(groups: Iterable[Group]) -> tuple[Group, ...]:
     """Return the groups, or raise `InvalidInput` if there are none, or two of one name."""
     found = tuple(groups)
@@ -76,6 +82,7 @@ def _merged(old: GroupRecord | None, group: Group, absent: Collection[int]) -> G
         options=group.driver.options,
         absent=tuple(sorted({*absent, *beyond})),
         via=group.via,
+        ttl=group.ttl,
     )
 
 

@@ -15,7 +15,7 @@ from ..ssh.connections import Connections
 from ..ssh.files.folder import Folder, opened
 from ..ssh.files.progress import Progress, Report
 from ..ssh.files.shipment import Shipment, shipment
-from .execution import _state, check_reachable
+from .execution import check_reachable, state_of
 
 Local = str | Path
 
@@ -48,7 +48,7 @@ class Moving:
         except InvalidInput:  # a key that is none: it is so for all nodes
             raise
         except TinycloudError as error:
-            return Ending(state=_state(node, error), error=str(error))
+            return Ending(state=state_of(node, error), error=str(error))
         return await connection.move(self.transfer, self.report)
 
 

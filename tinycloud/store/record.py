@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InvalidInput
-from ..group import checked_name
+from ..group import check_group, checked_name
 from .folder import unusable
 
 FORMAT = 1
@@ -23,7 +23,8 @@ class GroupRecord:
     """One group: its name, its largest size so far, and how to make its driver again.
 
     `absent` are the indices without a machine on purpose: a launch that accepted
-    fewer nodes gave them up. `via` is the bastion over which they are reached.
+    fewer nodes gave them up. `via` is the bastion over which they are reached, and
+    `ttl` for how many seconds nodes live that are made or started.
     """
 
     tag: str
@@ -32,6 +33,7 @@ class GroupRecord:
     options: Mapping[str, object] = field(default_factory=dict)
     absent: tuple[int, ...] = ()
     via: str | None = None
+    ttl: float | None = None
 
     def to_content(self) -> dict[str, object]:
         """Return what JSON holds of it."""
@@ -42,6 +44,7 @@ class GroupRecord:
             "options": dict(self.options),
             "absent": list(self.absent),
             "via": self.via,
+            "ttl": self.ttl,
         }
 
     @classmethod
@@ -57,6 +60,7 @@ class GroupRecord:
             options=dict(content["options"]),
             absent=tuple(int(index) for index in content["absent"]),
             via=_text(content.get("via")),
+            ttl=_ttl(content.get("ttl")),
         )
 
 
@@ -124,6 +128,13 @@ class Record:
 
 def _text(value: object) -> str | None:
     return None if value is None else str(value)
+
+
+def _ttl(value: Any) -> float | None:
+    """Return a time to live; raise `InvalidInput` if nothing can live so long."""
+    ttl = None if value is None else float(value)
+    check_group("any", 0, ttl)
+    return ttl
 
 
 def damaged(path: Path, name: str, cause: str) -> InvalidInput:

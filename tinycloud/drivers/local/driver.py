@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -128,6 +129,19 @@ class Local(Driver):
             else:
                 group.prune()
 
+    async def extend(
+        self, spec: GroupSpec, nodes: Collection[Node], deadline: datetime | None
+    ) -> str:
+        """Write the deadline into the records of these nodes, which look there themselves."""
+        group, moment = _group(spec), None if deadline is None else deadline.timestamp()
+        ids = {node.id for node in nodes}
+        async with lock_of(group.lock) as held:
+            for folder in group.nodes() if held else ():
+                record = folder.record()
+                if record is not None and record.id in ids:
+                    folder.write_record(replace(record, deadline=moment))
+        return ""
+
     async def list(self, spec: GroupSpec) -> tuple[Node, ...]:
         """Return the nodes that have lived; one that died some way is stopped."""
         found = ((folder, folder.record()) for folder in _group(spec).nodes())
@@ -153,6 +167,11 @@ def _node(tag: str, folder: NodeFolder, record: NodeRecord) -> Node | None:
         port=record.port,
         username=username(),
         private_address=ADDRESS,
-        launched_at=datetime.fromtimestamp(record.launched_at, UTC),
+        launched_at=_moment(record.launched_at),
         host_key=record.host_key,
+        expires_at=None if record.deadline is None else _moment(record.deadline),
     )
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

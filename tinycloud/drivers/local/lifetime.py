@@ -18,11 +18,13 @@ LOOK_AROUND = 15.0
 async def the_end(folder: NodeFolder, deadline: float | None, told: asyncio.Event) -> bool:
     """Wait for the end of the node's life; return whether it comes because time is over.
 
-    It comes too when somebody deletes the node's folder by hand, as nobody could
-    find the node any more.
+    Its record may come to name another deadline. The end comes too when somebody deletes
+    the node's folder by hand, as nobody could find the node any more.
     """
     ours = os.stat(folder.path)
     while not told.is_set() and _is_still(ours, folder):
+        record = folder.record()
+        deadline = record.deadline if record else deadline
         left = LOOK_AROUND if deadline is None else deadline - time.time()
         if left <= 0:
             return True

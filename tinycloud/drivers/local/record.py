@@ -60,8 +60,9 @@ class NodeRecord:
     def _from_content(cls, content: dict[str, Any]) -> "NodeRecord":
         if content["format"] != FORMAT:
             raise ValueError(content["format"])
-        datetime.fromtimestamp(content["launched_at"])
         pid, deadline = content["pid"], content["deadline"]
+        for moment in (content["launched_at"], deadline or 0):
+            datetime.fromtimestamp(moment)
         return cls(
             id=str(content["id"]),
             port=int(content["port"]),

@@ -1,0 +1,1 @@
+"""A world for the `aws` driver: an EC2 of others, our proxy before it, machines behind it."""
