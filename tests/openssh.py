@@ -34,7 +34,7 @@ FIRST_UID = 61_000
 # What Debian ships, but PAM (which wants a machine that was booted), and what a port
 # of its own and keys of its own need. MaxStartups, MaxSessions and so on stay as they are.
 _SETTINGS = """\
-ListenAddress 127.0.0.1
+ListenAddress {address}
 Port {port}
 HostKey {folder}/host_key
 PidFile none
@@ -72,6 +72,8 @@ class OpenSSH:
     `login_key` is a private key that may log in to every account.
     """
 
+    address = "127.0.0.1"  # what it listens on
+
     def __init__(self, program: str, folder: Path, settings: tuple[str, ...] = ()) -> None:
         self.port = free_port()
         self.log = folder / "log"
@@ -90,7 +92,9 @@ class OpenSSH:
 
     def _write(self, settings: tuple[str, ...]) -> None:
         folder = self._folder
-        lines = _SETTINGS.format(port=self.port, folder=folder, mark=self._mark)
+        lines = _SETTINGS.format(
+            address=self.address, port=self.port, folder=folder, mark=self._mark
+        )
         self._config.write_text("\n".join((*settings, lines)))
         self.set_host_key(self.host)
 

@@ -21,10 +21,10 @@ from typing import Any
 
 import asyncssh
 import psutil
+from bare import answer, options
 
 from tinycloud import Cloud, Group, Node
 from tinycloud.drivers.local import Local
-from tinycloud.ssh import connect
 from tinycloud.ssh.connections import HANDSHAKES
 from tinycloud.ssh.leash import leashed
 from tinycloud.store import ClusterFolder
@@ -95,37 +95,20 @@ def proportional_memory(state: Path) -> float:
     return statistics.mean(psutil.Process(pid).memory_full_info().pss / 1e6 for pid in pids)
 
 
-def options(node: Node, key: asyncssh.SSHKey) -> dict[str, Any]:
-    """Return the options that our client connects with."""
-    known = asyncssh.import_public_key(node.host_key or "")
-    return {
-        "port": node.port,
-        "username": node.username,
-        "client_keys": [key],
-        "known_hosts": ([known], [], []),
-        "server_host_key_algs": ["ssh-ed25519"],
-        "config": None,
-        "agent_path": None,
-        "preferred_auth": "publickey",
-        "x509_trusted_certs": None,
-        "gss_host": None,
-        "kex_algs": connect.key_exchanges(),
-        "encryption_algs": connect.CIPHERS,
-        "compression_algs": None,
-        "keepalive_interval": 15,
-    }
-
-
 async def bare(nodes: tuple[Node, ...], key: asyncssh.SSHKey, line: str) -> float:
     """Return the seconds that a gather over asyncssh takes: connect, run, close."""
     window = asyncio.Semaphore(HANDSHAKES)
 
+    def given(node: Node) -> dict[str, Any]:
+        return options(
+            port=node.port, username=node.username, host_key=node.host_key or "", key=key
+        )
+
     async def one(node: Node) -> None:
         async with window:
-            connection = await asyncssh.connect(node.address or "", **options(node, key))
+            connection = await asyncssh.connect(node.address or "", **given(node))
         async with connection:
-            result = await connection.run(line, encoding=None, stdin=asyncssh.PIPE)
-            assert result.exit_status == 0, result
+            await answer(connection, line)
 
     begun = time.perf_counter()
     await asyncio.gather(*(one(node) for node in nodes))
