@@ -1,0 +1,1 @@
+"""What can go wrong with EC2: one trouble each, to be had on wish."""
