@@ -1,7 +1,7 @@
 """Launch a small compute cluster, look at it, log in, run commands on all of it, destroy it."""
 
 from .cloud import Cloud, Stage, Step
-from .driver import Driver, Group, NodeDriver
+from .driver import Driver, Group, NodeDriver, Reason
 from .errors import (
     ClusterBusy,
     ClusterExists,
@@ -40,6 +40,7 @@ __all__ = [
     "Output",
     "PerNode",
     "ProviderError",
+    "Reason",
     "ResourcesRemain",
     "Result",
     "Results",

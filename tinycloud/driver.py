@@ -13,6 +13,15 @@ from .host import parsed_host
 from .node import Node, Status
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a node may not be reached, and what helps; `shared` if so may all of its group."""
+
+    cause: str
+    fix: str = ""
+    shared: bool = False
+
+
 class _Opened:
     """What both kinds of driver share: a block that opens and closes their clients.
 
@@ -124,6 +133,21 @@ class Driver(_Opened, ABC):
             f"driver '{self.name}' can't change how long nodes live",
             fix="destroy the cluster, and launch it with another time to live",
         )
+
+    async def allow(self, spec: GroupSpec, networks: Collection[str]) -> tuple[str, ...]:
+        """Let this machine connect to the nodes, from where it is now, and these networks.
+
+        They take the place of those before; all that may connect is returned. A driver
+        need not write this: then the provider has no rules about who may.
+        """
+        raise InvalidInput(
+            f"driver '{self.name}' has no rules about who may connect",
+            fix="see whether a firewall is in the way",
+        )
+
+    async def explain(self, spec: GroupSpec, node: Node) -> tuple[Reason, ...]:
+        """Return why this node may not be reached, the likeliest first; nothing if nobody knows."""
+        return ()
 
 
 class NodeDriver(_Opened, ABC):

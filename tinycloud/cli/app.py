@@ -20,6 +20,7 @@ from . import (
     json_text,
     launching,
     lifetime,
+    options,
     planning,
     ports,
     table,
@@ -321,6 +322,16 @@ def stop(name: Name) -> None:
     cloud = known(name)
     nodes = interrupt.run(cloud.stop())
     note(are(len(nodes), name, hosts.word(cloud, "stopped")))
+
+
+@app.command()
+def allow(name: Name, allow: options.Allow = None, as_json: AsJson = False) -> None:
+    """Let this machine connect to the nodes again, when its address has changed."""
+    found = interrupt.run(known(name).allow(allow or ()))
+    if as_json:
+        answer(json_text.dump(list(found)))
+    else:
+        note(f"who may connect to '{name}': {', '.join(found)}")
 
 
 @app.command()

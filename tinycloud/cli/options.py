@@ -74,6 +74,14 @@ Ports = Annotated[
 Region = Annotated[
     str | None, typer.Option("--region", help="Region of the provider.", metavar="REGION")
 ]
+Allow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allow",
+        help="Network that may connect too, as in 10.0.0.0/8; may be repeated.",
+        metavar="CIDR",
+    ),
+]
 Authorize = Annotated[
     list[Path] | None,
     typer.Option(

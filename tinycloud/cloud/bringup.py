@@ -10,16 +10,15 @@ from ..driver import Group
 from ..errors import CommandFailed, Unreachable
 from ..node import Node
 from ..ssh.connection import Connection
-from ..ssh.connections import Connections
 from ..ssh.leash import checked_command
 from ..text import printable
 from .lifetime import SET_LIFE
 from .root import as_root
 from .roster import Roster
 from .rotation import Rotation
+from .session import Session
 from .step import Stage, Step
 from .terms import Terms
-from .trust import Trust
 from .variables import whereabouts
 
 # `setup` runs once on each node: a file in the user's home says that it did.
@@ -43,8 +42,7 @@ class BringUp:
 
     cluster: str
     groups: tuple[Group, ...]
-    connections: Connections
-    trust: Trust
+    session: Session
     key: bytes = field(repr=False)
     terms: Terms
 
@@ -60,7 +58,10 @@ class BringUp:
 
         node = await roster.addressed(index, self.terms.deadline)
         self.terms.report(Step(Stage.STARTED, node.name, f"{node.address} port {node.port}"))
-        connection = await self._connected(group, node, alive)
+        try:
+            connection = await self._connected(group, node, alive)
+        except Unreachable as error:
+            raise await self.session.reach.explained(node, error) from error
         self.terms.report(Step(Stage.CONNECTED, node.name))
         if arming:
             left = max(1.0, self.terms.deadline - time.monotonic())
@@ -76,12 +77,12 @@ class BringUp:
         try:
             async with asyncio.timeout(self.terms.deadline - time.monotonic()):
                 if not group.driver.makes_machines:  # nobody boots it: it answers now, or not
-                    return await self.connections.get(
+                    return await self.session.connections.get(
                         node, self.key, accept_new=self.terms.accept_new
                     )
                 if group.driver.plants_host_keys:
                     return await self._rotation().connection(node, alive)
-                return await self.connections.get_booting(
+                return await self.session.connections.get_booting(
                     node,
                     self.key,
                     deadline=self.terms.deadline,
@@ -93,12 +94,13 @@ class BringUp:
                 f"can't reach {node.name} at {node.address} port {node.port}",
                 cause="no login before the time for the launch was over",
                 fix="look at the machine, or launch again with a longer timeout",
+                transient=True,
             ) from error
 
     def _rotation(self) -> Rotation:
         return Rotation(
-            connections=self.connections,
-            trust=self.trust,
+            connections=self.session.connections,
+            trust=self.session.trust,
             key=self.key,
             deadline=self.terms.deadline,
         )

@@ -258,6 +258,18 @@ class Cloud:
                         raise error
                 return await self._inventory.nodes()
 
+    async def allow(self, networks: Collection[str] = ()) -> tuple[str, ...]:
+        """Let this machine connect to the nodes from where it is now; return all who may.
+
+        `networks` (as in `10.0.0.0/8`) may too. They take the place of those that could
+        before. Raises `InvalidInput` where a provider has no rules about that, and for what is
+        no network; `NoSuchCluster`, `ClusterBusy` and `ProviderError`.
+        """
+        async with self._session():
+            await self._inventory.known()
+            with self._at_work():
+                return await self._inventory.allowed(networks)
+
     async def extend(self, ttl: float | None) -> Results:
         """Have the running nodes live for `ttl` seconds from now, or for ever; return the results.
 

@@ -78,6 +78,15 @@ class Inventory:
         indices = (index,) if isinstance(index, int) else index
         return plan.chosen(await self.known(), self.groups, tag, indices)
 
+    async def allowed(self, networks: Collection[str]) -> tuple[str, ...]:
+        """Have each driver let us connect, and these networks; return all who may."""
+        specs = self.specs()
+        found: dict[str, None] = {}
+        for group in {id(group.driver): group for group in self.groups}.values():
+            async with asking(f"can't change who may connect to group '{group.tag}'"):
+                found |= dict.fromkeys(await group.driver.allow(specs[group.tag], networks))
+        return tuple(found)
+
     async def extended(self, nodes: Collection[Node], until: datetime | None) -> dict[str, str]:
         """Note that these nodes live until then; return the script that tells them, by group."""
         specs = self.specs()

@@ -57,8 +57,7 @@ class Launch:
         up = BringUp(
             cluster=self.folder.name,
             groups=self.groups,
-            connections=session.connections,
-            trust=session.trust,
+            session=session,
             key=key,
             terms=self.terms,
         )

@@ -11,6 +11,8 @@ from ..ssh.connections import Connections
 from ..store import ClusterFolder
 from .access import Access
 from .foreign import as_error, asking
+from .inventory import Inventory
+from .reach import Reach
 from .trust import Trust
 
 _log = logging.getLogger(__name__)
@@ -25,12 +27,14 @@ class Session:
     def __init__(self, groups: tuple[Group, ...], folder: ClusterFolder, access: Access) -> None:
         self._drivers = tuple({id(group.driver): group.driver for group in groups}.values())
         self.trust = Trust(groups, folder, access)
+        self.reach = Reach(groups, Inventory(groups, folder).specs)
         self._stack = AsyncExitStack()
         self.connections = Connections(
             pinned=self.trust.host_key,
             proven=self.trust.proven,
             route=access.route,
             certified_name=self.trust.certified_name,
+            explained=self.reach.explained,
         )
 
     async def __aenter__(self) -> Self:

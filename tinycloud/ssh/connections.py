@@ -39,7 +39,8 @@ class Connections:
     `pinned` gives the host key that a node must prove, None if none is known;
     `proven` is told each one that it did prove. `route` gives the way to a node, and
     the key that really is for it, where one was asked for; `certified_name` what its
-    certificate must be made out to, if not to its address.
+    certificate must be made out to, if not to its address. `explained` finds out more
+    about why a node was not reached.
     """
 
     def __init__(
@@ -49,11 +50,13 @@ class Connections:
         proven: Callable[[Node, str], None],
         route: Callable[[Node, bytes], Route] = straight,
         certified_name: Callable[[Node], str | None] = lambda node: None,
+        explained: Callable[[Node, Unreachable], Awaitable[Unreachable]] | None = None,
     ) -> None:
         self._pinned = pinned
         self._proven = proven
         self._route = route
         self._certified_name = certified_name
+        self._explained = explained
         self._open: dict[_Link, Connection] = {}
         self._refused: dict[_Link, tuple[float, TinycloudError]] = {}
         self._turn: defaultdict[_Link, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -92,6 +95,16 @@ class Connections:
         `proven`. A new connection is held to `host_key`, if that is given, not to what is
         pinned. Raises `Unreachable` or `Untrusted`.
         """
+        try:
+            return await self._got(node, key, accept_new=accept_new, host_key=host_key)
+        except Unreachable as error:
+            if self._explained is None:
+                raise
+            raise await self._explained(node, error) from error
+
+    async def _got(
+        self, node: Node, key: bytes, *, accept_new: bool, host_key: str | None
+    ) -> Connection:
         route = self._route(node, key)
         link, asked = (node.id, node.address, node.port, route.key), time.monotonic()
         async with self._turn[link]:
@@ -133,7 +146,7 @@ class Connections:
 
         def attempt() -> Awaitable[Connection]:
             if keep:
-                return self.get(node, key, accept_new=accept_new, host_key=host_key)
+                return self._got(node, key, accept_new=accept_new, host_key=host_key)
             route = self._route(node, key)
             return self._connect(node, route, accept_new=accept_new, host_key=host_key)
 
@@ -147,6 +160,7 @@ class Connections:
                     f"can't reach {node.name} at {node.address} port {node.port}",
                     cause="it was still being tried when the time was up",
                     fix="see that it runs, or give it more time",
+                    transient=True,
                 ) from error
             except Unreachable as error:
                 if not error.transient or time.monotonic() + pause > deadline:
@@ -189,7 +203,7 @@ class Connections:
     async def _over(self, node: Node, hop: Hop, *, accept_new: bool) -> Connection:
         """Return the connection to the bastion, which all nodes behind it share."""
         try:
-            return await self.get(hop.bastion, hop.key, accept_new=accept_new)
+            return await self._got(hop.bastion, hop.key, accept_new=accept_new, host_key=None)
         except TinycloudError as error:
             raise behind(node, hop, error) from error
 
