@@ -27,9 +27,9 @@ async def destroyed_after(cloud: Cloud) -> AsyncIterator[Cloud]:
 
 
 @asynccontextmanager
-async def launched(workers: int = 2) -> AsyncIterator[Cloud]:
+async def launched(workers: int = 2, *, setup: str | None = None) -> AsyncIterator[Cloud]:
     """Launch one master and some workers for as long as the block lasts."""
-    async with destroyed_after(local(workers)) as cloud:
+    async with destroyed_after(local(workers, setup=setup)) as cloud:
         await cloud.launch()
         yield cloud
 

@@ -21,6 +21,7 @@ from .group import GroupSpec
 from .node import Node, Status
 from .pernode import PerNode
 from .result import Output, Result, Results, State
+from .ssh.stop import Stop
 
 __all__ = [
     "Cloud",
@@ -48,6 +49,7 @@ __all__ = [
     "State",
     "Status",
     "Step",
+    "Stop",
     "TinycloudError",
     "Unreachable",
     "Untrusted",

@@ -92,11 +92,16 @@ WAITING = 64
 
 
 async def stream_out(
-    work: Callable[[T, Put[R]], Awaitable[None]], items: Iterable[T], *, limit: int | None = None
+    work: Callable[[T, Put[R]], Awaitable[None]],
+    items: Iterable[T],
+    *,
+    limit: int | None = None,
+    beside: Callable[[], Coroutine[Any, Any, object]] | None = None,
 ) -> AsyncGenerator[R, None]:
     """Await `work(item, put)` for all items and yield what they `put`, as it comes.
 
-    When the reader stops, so does all work, before this ends.
+    `beside` goes on alongside all that. When the reader stops, so does all work, before
+    this ends.
     """
     room = asyncio.Semaphore(WAITING)
     waiting: asyncio.Queue[tuple[R] | None] = asyncio.Queue()
@@ -105,7 +110,8 @@ async def stream_out(
         await room.acquire()
         waiting.put_nowait((thing,))
 
-    task = asyncio.ensure_future(fan_out(lambda item: work(item, put), items, limit=limit))
+    all_work = fan_out(lambda item: work(item, put), items, limit=limit)
+    task = asyncio.ensure_future(alongside(all_work, beside()) if beside else all_work)
     task.add_done_callback(lambda _: waiting.put_nowait(None))
     try:
         while (held := await waiting.get()) is not None:

@@ -28,7 +28,8 @@ class Result:
 
     `exit_status` is None unless the command ended by itself; `duration` is in
     seconds, from the first attempt to connect; `error` says in words what went
-    wrong, and is None when nothing did.
+    wrong, and is None when nothing did. It is `confirmed` unless the command may still
+    be running, which `error` says too.
     """
 
     node: Node
@@ -38,6 +39,7 @@ class Result:
     stderr: bytes = b""
     duration: float = 0.0
     error: str | None = None
+    confirmed: bool = True
 
     @property
     def ok(self) -> bool:

@@ -3,7 +3,14 @@
 import signal
 import time
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Collection,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +19,7 @@ from typing import Self
 
 from ..driver import Group
 from ..errors import ClusterExists, ConnectionLost, InvalidInput, TinycloudError
-from ..fanout import fan_out, stream_out, to_the_end
+from ..fanout import fan_out, to_the_end
 from ..group import GroupSpec, checked_name
 from ..node import Node, Status
 from ..result import Output, Result, Results, State
@@ -20,11 +27,12 @@ from ..ssh.connection import Connection, Transfer
 from ..ssh.files.progress import Report as TransferReport
 from ..ssh.files.progress import ignore as ignore_progress
 from ..ssh.files.target import remote_path
-from ..ssh.leash import checked_command
+from ..ssh.stop import Stop
 from ..store import ClusterFolder, Record
 from . import plan
 from .access import Access
 from .bringup import checked_setup
+from .choice import Choice
 from .destroy import destroy_group
 from .execution import Execution, check_reachable
 from .failure import still_there
@@ -34,10 +42,14 @@ from .inventory import Inventory
 from .keyfile import read_key_file
 from .launch import Launch
 from .lifetime import Extension, deadline, mortal
+from .order import Input, Order, ordered
+from .policy import Amount, Policy
+from .rollout import Rollout
 from .session import Session
 from .step import Report, Stage, Step, ignore
 from .terms import Terms
 from .transfer import Local, Moving, getting, loaded, putting
+from .variables import variables
 
 LAUNCH_TIMEOUT = 600.0
 """Seconds that a launch may take until every node has answered."""
@@ -323,42 +335,67 @@ class Cloud:
 
     async def execute(
         self,
-        command: str,
+        command: str | Path,
         *,
         tag: str | None = None,
         index: int | Collection[int] | None = None,
         names: Collection[str] | None = None,
         keyfile: str | Path | None = None,
+        input: Input | None = None,
+        sudo: bool = False,
         timeout: float | None = None,
         limit: int | None = None,
+        serial: Amount | Sequence[Amount] | None = None,
+        max_fail: Amount | None = None,
+        fail_fast: bool = False,
+        stop: Stop | None = None,
         report: Report = ignore,
     ) -> Results:
         """Run a shell command on all nodes at once, or on those chosen; return the results.
 
         Never raises because a command failed: that is a value, and `.check()` raises.
         All output is kept in memory: where that may be too much, use `stream`.
-        `names` narrow it down further: to `worker-3` and `master-0`, say. `keyfile` is a
-        private key to use instead of the cluster's own, `timeout` in seconds per node,
-        `limit` how many nodes may be at work at once. `report` is told which nodes it
-        will be, and of each that is connected, or can't be.
+
+        A `Path` is that of a script here, of any length, which is run by what its `#!`
+        line says, or by the login shell. `names` narrow the nodes down further: to
+        `worker-3` and `master-0`, say. `keyfile` is a private key to use instead of the
+        cluster's own. `input` is what each command reads, the same on all nodes: what is
+        iterated over is read once, as fast as the slowest takes it. With `sudo` root runs
+        the command, where that needs no password. `timeout` is in seconds per node,
+        `limit` how many nodes may be at work at once.
+
+        `serial` are the sizes of batches that the nodes are taken in, such as
+        `(1, "10%", "100%")`; the last goes for all the rest. `max_fail` is how many nodes,
+        or `"5%"` of them, may fail: once more have, no other begins and they are `skipped`.
+        By default that is none with `serial` or `fail_fast`, and all without. `fail_fast`
+        also ends the commands that run by then. So does `stop`, when it is called.
+        `report` is told which nodes it will be, and of each that is connected, or can't be.
 
         Raises `InvalidInput`, `NoSuchCluster`, and `ProviderError` if the nodes can't
         be listed.
         """
-        chosen = self._execution(command, tag, index, names, keyfile, timeout, report)
+        policy = Policy.of(fail_fast=fail_fast, max_fail=max_fail, serial=serial)
+        order = ordered(command, input=input, sudo=sudo, timeout=timeout, policy=policy)
+        chosen = self._execution(order, tag, index, names, keyfile, stop, report)
         async with chosen as (execution, nodes):
-            return Results(await fan_out(execution.kept, nodes, limit=limit))
+            return await execution.on_all(nodes, limit=limit)
 
     async def stream(
         self,
-        command: str,
+        command: str | Path,
         *,
         tag: str | None = None,
         index: int | Collection[int] | None = None,
         names: Collection[str] | None = None,
         keyfile: str | Path | None = None,
+        input: Input | None = None,
+        sudo: bool = False,
         timeout: float | None = None,
         limit: int | None = None,
+        serial: Amount | Sequence[Amount] | None = None,
+        max_fail: Amount | None = None,
+        fail_fast: bool = False,
+        stop: Stop | None = None,
         report: Report = ignore,
     ) -> AsyncGenerator[Output | Result, None]:
         """Run a shell command as `execute` does; yield output as it comes, and each result.
@@ -367,10 +404,12 @@ class Cloud:
         result comes after all of its node's output and holds none. When the reader
         stops early (`contextlib.aclosing` says when), the commands are ended.
         """
-        chosen = self._execution(command, tag, index, names, keyfile, timeout, report)
+        policy = Policy.of(fail_fast=fail_fast, max_fail=max_fail, serial=serial)
+        order = ordered(command, input=input, sudo=sudo, timeout=timeout, policy=policy)
+        chosen = self._execution(order, tag, index, names, keyfile, stop, report)
         async with (
             chosen as (execution, nodes),
-            aclosing(stream_out(execution.passed_on, nodes, limit=limit)) as events,
+            aclosing(execution.events(nodes, limit=limit)) as events,
         ):
             async for event in events:
                 yield event
@@ -378,29 +417,35 @@ class Cloud:
     @asynccontextmanager
     async def _execution(
         self,
-        command: str,
+        order: Order,
         tag: str | None,
         index: int | Collection[int] | None,
         names: Collection[str] | None,
         keyfile: str | Path | None,
-        timeout: float | None,
+        stop: Stop | None,
         report: Report,
     ) -> AsyncIterator[tuple[Execution, tuple[Node, ...]]]:
-        """Yield what runs `command`, and the nodes to run it on."""
-        command = checked_command(command)
-        async with self._chosen(tag, index, keyfile) as (session, nodes, key):
-            execution = Execution(
-                cluster=self.name,
-                connections=session.connections,
-                key=key,
-                command=command,
-                timeout=timeout,
-                report=report,
-            )
-            nodes = plan.named(nodes, names)
+        """Yield what runs a command, and the nodes to run it on."""
+        async with self._chosen(tag, index, keyfile) as choice:
+            nodes = plan.named(choice.nodes, names)
             for node in nodes:
                 report(Step(Stage.PLANNED, node.name))
-            yield execution, nodes
+            with (stop or Stop()).followed() as follower:
+                yield (
+                    Execution(
+                        cluster=self.name,
+                        connections=choice.session.connections,
+                        key=choice.key,
+                        command=order.what,
+                        variables=variables(self.name, choice.known),
+                        rollout=Rollout(policy=order.policy, total=len(nodes), stop=follower),
+                        timeout=order.timeout,
+                        sudo=order.sudo,
+                        input=order.input_for(nodes),
+                        report=report,
+                    ),
+                    nodes,
+                )
 
     @asynccontextmanager
     async def _chosen(
@@ -408,12 +453,18 @@ class Cloud:
         tag: str | None,
         index: int | Collection[int] | None,
         keyfile: str | Path | None,
-    ) -> AsyncIterator[tuple[Session, tuple[Node, ...], bytes]]:
+    ) -> AsyncIterator[Choice]:
         """Yield what is open, the nodes chosen, and the private key to log in to them with."""
         key = None if keyfile is None else read_key_file(Path(keyfile))
         async with self._session() as session:
-            nodes = await self._inventory.chosen(tag, index)
-            yield session, nodes, key or self._access.own_key()
+            known = await self._inventory.known()
+            indices = (index,) if isinstance(index, int) else index
+            yield Choice(
+                session=session,
+                known=known,
+                nodes=plan.chosen(known, self.groups, tag, indices),
+                key=key or self._access.own_key(),
+            )
 
     @asynccontextmanager
     async def _connected(
@@ -421,9 +472,10 @@ class Cloud:
     ) -> AsyncIterator[Connection]:
         """Yield a connection to one node, of the first group unless told otherwise."""
         tag = self.groups[0].tag if tag is None else tag
-        async with self._chosen(tag, index, keyfile) as (session, (node,), key):
+        async with self._chosen(tag, index, keyfile) as choice:
+            (node,) = choice.nodes
             check_reachable(node, self.name)
-            yield await session.connections.get(node, key)
+            yield await choice.session.connections.get(node, choice.key)
 
     async def login(
         self, *, tag: str | None = None, index: int = 0, keyfile: str | Path | None = None
@@ -533,12 +585,12 @@ class Cloud:
         limit: int | None,
         report: TransferReport,
     ) -> Results:
-        async with self._chosen(tag, index, keyfile) as (session, nodes, key), transfer as work:
+        async with self._chosen(tag, index, keyfile) as choice, transfer as work:
             moving = Moving(
                 cluster=self.name,
-                connections=session.connections,
-                key=key,
+                connections=choice.session.connections,
+                key=choice.key,
                 transfer=work,
                 report=report,
             )
-            return Results(await fan_out(moving.on, nodes, limit=limit))
+            return Results(await fan_out(moving.on, choice.nodes, limit=limit))

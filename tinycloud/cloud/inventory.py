@@ -71,13 +71,6 @@ class Inventory:
             )
         return nodes
 
-    async def chosen(
-        self, tag: str | None, index: int | Collection[int] | None
-    ) -> tuple[Node, ...]:
-        """Return the known nodes with this tag and index; raise `InvalidInput` if there is none."""
-        indices = (index,) if isinstance(index, int) else index
-        return plan.chosen(await self.known(), self.groups, tag, indices)
-
     async def allowed(self, networks: Collection[str]) -> tuple[str, ...]:
         """Have each driver let us connect, and these networks; return all who may."""
         specs = self.specs()

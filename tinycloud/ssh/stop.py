@@ -1,8 +1,9 @@
 """A way to end commands early that leaves their results to be had."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Self
 
 
 class Stop:
@@ -16,6 +17,7 @@ class Stop:
     def __init__(self) -> None:
         self.why: str | None = None
         self._heeding: set[asyncio.Timeout] = set()
+        self._followers: set[Self] = set()
 
     def __call__(self, why: str = "stopped") -> None:
         if self.why is not None:
@@ -24,11 +26,25 @@ class Stop:
         now = asyncio.get_running_loop().time()
         for clock in self._heeding:
             clock.reschedule(now)
+        for follower in self._followers:
+            follower(why)
 
     @property
     def is_heeded(self) -> bool:
         """Whether there is anything under way that it would end."""
-        return bool(self._heeding)
+        return bool(self._heeding or self._followers)
+
+    @contextmanager
+    def followed(self) -> Iterator[Self]:
+        """Have another for the block that comes with this one, but not the other way round."""
+        follower = type(self)()
+        if self.why is not None:
+            follower(self.why)
+        self._followers.add(follower)
+        try:
+            yield follower
+        finally:
+            self._followers.discard(follower)
 
     @asynccontextmanager
     async def heeded(self) -> AsyncIterator[asyncio.Timeout]:
