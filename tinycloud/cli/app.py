@@ -26,7 +26,7 @@ from . import (
     table,
     transferring,
 )
-from .clusters import check_known, known
+from .clusters import Whereabouts, check_known, known
 from .executing import Request, command_text
 from .executing import execute as execute_on
 from .options import (
@@ -38,6 +38,7 @@ from .options import (
     Dry,
     Image,
     Index,
+    InRegion,
     Key,
     KeyFile,
     Limit,
@@ -45,6 +46,7 @@ from .options import (
     Minimum,
     Name,
     NoWait,
+    OfDriver,
     Ports,
     Quiet,
     Region,
@@ -155,12 +157,21 @@ def launch(
 
 
 @app.command("list")
-def list_(name: MaybeName = None, tag: Tag = None, as_json: AsJson = False) -> None:
+def list_(
+    name: MaybeName = None,
+    tag: Tag = None,
+    driver: OfDriver = None,
+    region: InRegion = None,
+    as_json: AsJson = False,
+) -> None:
     """Show a cluster's nodes, or all clusters known here."""
+    at = Whereabouts(driver=driver, region=region)
     if name is None:
+        if at != Whereabouts():
+            raise InvalidInput("it takes a name to look for a cluster", fix="tinycloud list NAME")
         _list_clusters(as_json=as_json)
         return
-    cloud = known(name, tag)
+    cloud = known(name, tag, at=at)
 
     async def look() -> tuple[Node, ...]:
         check_known(name, await cloud.list())
@@ -192,9 +203,15 @@ def _list_clusters(*, as_json: bool) -> None:
 
 
 @app.command()
-def status(name: Name, tag: Tag = None, as_json: AsJson = False) -> None:
+def status(
+    name: Name,
+    tag: Tag = None,
+    driver: OfDriver = None,
+    region: InRegion = None,
+    as_json: AsJson = False,
+) -> None:
     """Show the status of each node."""
-    cloud = known(name, tag)
+    cloud = known(name, tag, at=Whereabouts(driver=driver, region=region))
 
     async def look() -> dict[str, str]:
         check_known(name, await cloud.list())
@@ -210,12 +227,19 @@ def status(name: Name, tag: Tag = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def login(name: Name, tag: Tag = None, index: Index = None, keyfile: KeyFile = None) -> None:
+def login(
+    name: Name,
+    tag: Tag = None,
+    index: Index = None,
+    keyfile: KeyFile = None,
+    driver: OfDriver = None,
+    region: InRegion = None,
+) -> None:
     """Log in to a node: the first, unless told otherwise."""
     chosen = indices("0" if index is None else index)
     if len(chosen) != 1:
         raise InvalidInput("can log in to one node at a time", fix="give a single INDEX")
-    cloud = known(name, tag, to_connect=True)
+    cloud = known(name, tag, to_connect=True, at=Whereabouts(driver=driver, region=region))
     raise typer.Exit(interrupt.run(cloud.login(tag=tag, index=chosen[0], keyfile=keyfile)))
 
 
@@ -255,6 +279,8 @@ def execute(
     keyfile: KeyFile = None,
     timeout: Timeout = None,
     limit: Limit = None,
+    driver: OfDriver = None,
+    region: InRegion = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a command on all nodes at once, or on some."""
@@ -267,7 +293,7 @@ def execute(
         limit=limit,
         as_json=as_json,
     )
-    cloud = known(name, tag, to_connect=True)
+    cloud = known(name, tag, to_connect=True, at=Whereabouts(driver=driver, region=region))
     raise typer.Exit(interrupt.run(execute_on(cloud, request), first=_say_ending))
 
 
@@ -344,10 +370,10 @@ def extend(name: Name, time: lifetime.NewTtl) -> None:
 
 
 @app.command()
-def destroy(name: Name) -> None:
+def destroy(name: Name, driver: OfDriver = None, region: InRegion = None) -> None:
     """Destroy all nodes, and all that was made for them."""
-    cloud = known(name)
-    if not ClusterFolder(name).exists():
+    cloud = known(name, at=Whereabouts(driver=driver, region=region))
+    if driver is None and not ClusterFolder(name).exists():
         check_known(name, interrupt.run(cloud.list()))
     results = interrupt.run(
         cloud.destroy(),

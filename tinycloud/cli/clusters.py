@@ -1,5 +1,8 @@
 """Clusters that are known here, made into a Cloud again."""
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 from ..cloud import Cloud
 from ..driver import Driver, Group
 from ..drivers import make
@@ -11,12 +14,48 @@ DEFAULT_DRIVER = "local"
 MASTER, WORKER = "master", "worker"
 
 
-def known(name: str, tag: str | None = None, *, to_connect: bool = False) -> Cloud:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whereabouts:
+    """Where to look for a cluster that is not known here: what the user says of it."""
+
+    driver: str | None = None
+    region: str | None = None
+
+    def options(self) -> dict[str, object]:
+        """Return what to make the driver with."""
+        return {} if self.region is None else {"region": self.region}
+
+    def made(self) -> Driver:
+        """Return the driver, by default that of `launch`."""
+        return make(self.driver or DEFAULT_DRIVER, self.options())
+
+    def check(self, name: str, groups: Iterable[GroupRecord]) -> None:
+        """Raise `InvalidInput` if the user means another cluster than the one that is known."""
+        for group in groups:
+            region = group.options.get("region")
+            other = self.driver not in (None, group.driver)
+            if other or (self.region is not None and region not in (None, self.region)):
+                where = f" in {region}" if region else ""
+                raise InvalidInput(
+                    f"cluster '{name}' is another one here",
+                    cause=f"its group '{group.tag}' is of driver '{group.driver}'{where}",
+                    fix="set TINYCLOUD_STATE_DIR to an empty folder for the one that you mean",
+                )
+
+
+def known(
+    name: str,
+    tag: str | None = None,
+    *,
+    to_connect: bool = False,
+    at: Whereabouts = Whereabouts(),
+) -> Cloud:
     """Return the cluster as it is recorded.
 
     Without a record its machines may still be there: then it is taken for what
-    `launch` makes by default, and its driver knows. Raises `InvalidInput` for names
-    that nothing can have, and, if it is `to_connect`, for damaged keys.
+    `launch` makes, and its driver, which is `at` where the user says, knows. Raises
+    `InvalidInput` for names that nothing can have, and, if it is `to_connect`, for
+    damaged keys.
     """
     folder = ClusterFolder(name)
     if tag is not None:
@@ -25,8 +64,10 @@ def known(name: str, tag: str | None = None, *, to_connect: bool = False) -> Clo
     if to_connect:
         folder.check_keys()
     if record is None:
-        driver = make(DEFAULT_DRIVER, {})
-        return Cloud([Group(MASTER, 1, driver), Group(WORKER, 1, driver)], name=name)
+        driver = at.made()
+        tags = dict.fromkeys([MASTER, WORKER] + ([tag] if tag and at.driver else []))
+        return Cloud([Group(one, 1, driver) for one in tags], name=name)
+    at.check(name, record.groups)
     drivers = drivers_of(record)
     groups = [Group(g.tag, g.count, drivers[g.tag], via=g.via, ttl=g.ttl) for g in record.groups]
     return Cloud(groups, name=name)

@@ -82,6 +82,14 @@ Allow = Annotated[
         metavar="CIDR",
     ),
 ]
+OfDriver = Annotated[
+    str | None,
+    typer.Option("--driver", help="Driver of a cluster that is not known here.", metavar="DRIVER"),
+]
+InRegion = Annotated[
+    str | None,
+    typer.Option("--region", help="Region of a cluster that is not known here.", metavar="REGION"),
+]
 Authorize = Annotated[
     list[Path] | None,
     typer.Option(
