@@ -38,14 +38,15 @@ def moto() -> Iterator[str]:
                 command, stdout=log, stderr=log, env={"MOTO_AMIS_PATH": str(images)}
             )
         try:
-            _await(f"http://127.0.0.1:{port}/moto-api/", process)
+            await_answer(f"http://127.0.0.1:{port}/moto-api/", process)
             yield f"http://127.0.0.1:{port}"
         finally:
             process.kill()
             process.wait()
 
 
-def _await(url: str, process: "subprocess.Popen[bytes]") -> None:
+def await_answer(url: str, process: "subprocess.Popen[bytes]") -> None:
+    """Wait until a server that was started answers here."""
     deadline = time.monotonic() + STARTUP
     while True:
         try:
