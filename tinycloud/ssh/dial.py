@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import Any, Protocol, cast
 
 from ..errors import Unreachable
+from .batch import Batch
 
 GREETING = b"SSH-"
 LONGEST_PREFACE = 8192
@@ -92,7 +93,7 @@ class _Preface(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         loop = asyncio.get_running_loop()
         self._patience = loop.call_later(self._dialer.timeout, self._give_up)
-        self.protocol.connection_made(transport)
+        self.protocol.connection_made(cast(asyncio.Transport, Batch(self._transport)))
 
     def session_started(self) -> None:
         """Begin, where our transport is a channel of another connection."""
