@@ -54,11 +54,13 @@ class Trust:
 
     def proven(self, node: Node, host_key: str) -> None:
         """Pin the key that a host has proven, if it is to be held to that from now on."""
-        if self._pin(node) is not None or not self._folder.exists():
+        if self._pin(node) is not None:
             return
         if self._is_planted(node) and _is_planted_key(node, host_key):
             return
-        if self._is_made(node) or not _says_who(self.host_key(node)):
+        if not self._is_made(node) and _says_who(self.host_key(node)):
+            return
+        if self._folder.exists():
             self._folder.pin(node.id, host_key)
             self._pins[node.id] = host_key
 

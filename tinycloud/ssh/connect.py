@@ -2,6 +2,7 @@
 
 import getpass
 import os
+from functools import cache
 
 import asyncssh
 from asyncssh.kex import get_kex_algs
@@ -88,10 +89,11 @@ async def connect(
     return Link(node, connection, through), keys.openssh_line(proven) if proven else ""
 
 
-def key_exchanges() -> list[str]:
+@cache
+def key_exchanges() -> tuple[str, ...]:
     """Return those of our key exchanges that this installation can do; others would raise."""
     installed = {name.decode() for name in get_kex_algs()}
-    return [name for name in _KEY_EXCHANGES if name in installed]
+    return tuple(name for name in _KEY_EXCHANGES if name in installed)
 
 
 def _name_user() -> None:
