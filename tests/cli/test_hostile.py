@@ -4,7 +4,6 @@ import io
 import json
 import os
 import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,12 +76,8 @@ class Stream(io.TextIOWrapper):
 
 def written(*pieces: bytes, terminal: bool) -> bytes:
     """Return what becomes of the pieces that a node prints; a terminal is 80 columns wide."""
-    stream = Stream(terminal=terminal)
-    lines = Lines(stream)
-    for piece in pieces:
-        lines.feed(node(), piece)
-    lines.finish(node())
-    return stream.bytes.getvalue()
+    lines = Lines(Stream(terminal=terminal))
+    return b"".join([*(lines.feed(node(), piece) for piece in pieces), lines.finish(node())])
 
 
 @pytest.fixture
@@ -206,23 +201,19 @@ def test_long_lines_wait_for_their_end_within_bounds() -> None:
 
 def test_many_nodes_share_the_memory_for_long_lines() -> None:
     """The more nodes have begun a line, the less of it is held back, down to a floor."""
-    stream = Stream(terminal=False)
-    lines = Lines(stream)
-    for index in range(300):
-        lines.feed(node(index=index), b"x" * (SHORTEST - 1))
-    assert stream.bytes.getvalue() == b""
-    lines.feed(node(index=0), b"x")
-    assert stream.bytes.getvalue() == b"worker-0: %b\n" % (b"x" * SHORTEST)
+    lines = Lines(Stream(terminal=False))
+    begun = b"x" * (SHORTEST - 1)
+    assert {lines.feed(node(index=index), begun) for index in range(300)} == {b""}
+    assert lines.feed(node(index=0), b"x") == b"worker-0: %b\n" % (b"x" * SHORTEST)
 
 
-def test_begun_lines_are_not_lost(capsys: pytest.CaptureFixture[str]) -> None:
+def test_begun_lines_are_not_lost() -> None:
     """What nodes had begun to print when all was over is written, under each one's label."""
-    lines = Lines(sys.stdout)
-    lines.feed(node(index=0), b"half")
-    lines.feed(node(index=1), b"whole\n")
-    lines.finish_all()
-    lines.finish_all()
-    assert capsys.readouterr().out == "worker-1: whole\nworker-0: half\n"
+    lines = Lines(Stream(terminal=False))
+    assert lines.feed(node(index=0), b"half") == b""
+    assert lines.feed(node(index=1), b"whole\n") == b"worker-1: whole\n"
+    assert lines.finish_all() == b"worker-0: half\n"
+    assert lines.finish_all() == b""
 
 
 @pytest.fixture

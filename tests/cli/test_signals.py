@@ -226,6 +226,7 @@ def test_a_command_that_is_interrupted_is_ended(voltron: Path, gate: Gate, tmp_p
     assert outcome.lines == [
         "interrupted: ending the command on all nodes (once more leaves at once)",
         "no node was done",
+        "cut off: worker-[0-1]",
         "error: interrupted (SIGINT)",
         "fix: run the same command again",
     ]

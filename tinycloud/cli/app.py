@@ -34,8 +34,11 @@ from .options import (
     Authorize,
     Command,
     Debug,
+    Diff,
     DriverName,
     Dry,
+    Events,
+    Gather,
     Image,
     Index,
     InRegion,
@@ -47,9 +50,11 @@ from .options import (
     Name,
     NoWait,
     OfDriver,
+    OutputDir,
     Ports,
     Quiet,
     Region,
+    RetryFailed,
     Setup,
     Size,
     Tag,
@@ -60,6 +65,7 @@ from .options import (
 from .order import Order, ordered, public_keys, setup_script
 from .progress import Watch
 from .say import answer, are, error, note, tinycloud_error
+from .shown import Wish
 
 app = typer.Typer(
     name="tinycloud",
@@ -281,7 +287,12 @@ def execute(
     limit: Limit = None,
     driver: OfDriver = None,
     region: InRegion = None,
+    retry_failed: RetryFailed = False,
+    gather: Gather = None,
+    diff: Diff = False,
+    output_dir: OutputDir = None,
     as_json: AsJson = False,
+    events: Events = False,
 ) -> None:
     """Run a command on all nodes at once, or on some."""
     request = Request(
@@ -291,7 +302,8 @@ def execute(
         keyfile=keyfile,
         timeout=timeout,
         limit=limit,
-        as_json=as_json,
+        retry_failed=retry_failed,
+        wish=Wish(as_json=as_json, events=events, gather=gather, diff=diff, output_dir=output_dir),
     )
     cloud = known(name, tag, to_connect=True, at=Whereabouts(driver=driver, region=region))
     raise typer.Exit(interrupt.run(execute_on(cloud, request), first=_say_ending))
@@ -387,7 +399,7 @@ def run(
     command: Command, workers: Workers = None, driver: DriverName = None, as_json: AsJson = False
 ) -> None:
     """Launch a cluster for one command, and destroy it."""
-    request = Request(command=command_text(command), as_json=as_json)
+    request = Request(command=command_text(command), wish=Wish(as_json=as_json))
     cloud = ordered(Order(name=f"run-{uuid.uuid4().hex[:8]}", workers=workers, driver=driver))
     watch = Watch(cloud)
 

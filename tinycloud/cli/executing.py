@@ -1,22 +1,23 @@
 """Run a command on nodes and show what comes of it."""
 
 import asyncio
-import sys
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
-from ..cloud import Cloud
+from ..cloud import Cloud, Step
 from ..errors import InvalidInput
+from ..fanout import to_the_end
 from ..node import Node
 from ..nodeset import folded
 from ..result import Output, Result, Results, State
-from . import exits, json_text
-from .lines import Labelled
+from . import exits, failed
 from .say import counted, error, note
+from .shown import Shown, Wish, shown
+from .tally import Tally
+from .watching import Watching
 
 # What helps, for the worst that happened: the first of these that did.
 _FIXES = {
@@ -40,7 +41,8 @@ class Request:
     keyfile: Path | None = None
     timeout: float | None = None
     limit: int | None = None
-    as_json: bool = False
+    retry_failed: bool = False
+    wish: Wish = field(default_factory=Wish)
 
     def __post_init__(self) -> None:
         if self.timeout is not None and not self.timeout > 0:  # nor is it if it is no number
@@ -80,58 +82,71 @@ def _file_text(name: str) -> str | None:
 
 async def execute(cloud: Cloud, request: Request) -> int:
     """Run the command, show output and results as they come, and return the exit code."""
-    results: list[Result] = []
-    shown: Shown = _Json() if request.as_json else Labelled()
+    again = failed.again(cloud.name, request.tag, request.index) if request.retry_failed else None
+    async with Watching(keyboard=True) as watching:
+        faces = shown(request.wish, watching)
+        results: list[Result] = []
+        try:
+            await _run(cloud, request, again, faces, results)
+        except asyncio.CancelledError:
+            watching.end()
+            await to_the_end(_end(faces))
+            _say_unfinished(results, watching.tally)
+            raise
+        finally:
+            failed.keep(cloud.name, results, watching.tally.planned, retried=again is not None)
+        watching.end()
+        await _end(faces)
+        await watching.outlet.flush()
+        return _conclude(cloud, results)
+
+
+async def _run(
+    cloud: Cloud,
+    request: Request,
+    again: Collection[str] | None,
+    faces: Sequence[Shown],
+    results: list[Result],
+) -> None:
+    """Run the command, and tell the faces all that comes of it."""
+
+    def report(step: Step) -> None:
+        for face in faces:
+            face.report(step)
+
     stream = cloud.stream(
         request.command,
-        tag=request.tag,
-        index=request.index,
+        tag=None if again else request.tag,
+        index=None if again else request.index,
+        names=again,
         keyfile=request.keyfile,
         timeout=request.timeout,
         limit=request.limit,
+        report=report,
     )
-    try:
-        async with aclosing(stream) as events:
-            async for event in events:
-                if isinstance(event, Output):
-                    shown.feed(event)
-                else:
-                    shown.finish(event)
-                    results.append(event)
-    except asyncio.CancelledError:
-        shown.interrupted()
-        note(f"{_counts(results)} before that" if results else "no node was done")
-        raise
-    return _conclude(cloud, results)
+    async with aclosing(stream) as events:
+        async for event in events:
+            if isinstance(event, Output):
+                for face in faces:
+                    await face.feed(event)
+            else:
+                results.append(event)
+                for face in faces:
+                    await face.finish(event)
 
 
-class Shown(Protocol):
-    """How what comes of a command is shown."""
-
-    def feed(self, output: Output) -> None: ...
-
-    def finish(self, result: Result) -> None: ...
-
-    def interrupted(self) -> None: ...
+async def _end(faces: Sequence[Shown]) -> None:
+    for face in faces:
+        await face.end()
 
 
-class _Json:
-    """One JSON object for each result, as it arrives."""
-
-    def __init__(self) -> None:
-        self._kept: defaultdict[tuple[str, str], list[bytes]] = defaultdict(list)
-
-    def feed(self, output: Output) -> None:
-        self._kept[output.node.name, output.stream].append(output.data)
-
-    def finish(self, result: Result) -> None:
-        name = result.node.name
-        out, err = (b"".join(self._kept.pop((name, s), [])) for s in ("stdout", "stderr"))
-        print(json_text.dump(json_text.of_result(replace(result, stdout=out, stderr=err))))
-        sys.stdout.flush()
-
-    def interrupted(self) -> None:
-        """Print nothing: what has no result has no line."""
+def _say_unfinished(results: Sequence[Result], tally: Tally) -> None:
+    """Say, after an interrupt, who was done and who was not."""
+    note(f"{_counts(results)} before that" if results else "no node was done")
+    if cut := tally.running:
+        note(f"cut off: {folded(cut)}")
+    if waiting := tally.waiting:
+        note(f"not begun: {folded(waiting)}")
 
 
 def _conclude(cloud: Cloud, found: list[Result]) -> int:

@@ -48,14 +48,15 @@ def of_result(result: Result) -> dict[str, object]:
         "node": result.node.name,
         "state": result.state,
         "exit_status": result.exit_status,
-        **_of_bytes("stdout", result.stdout),
-        **_of_bytes("stderr", result.stderr),
+        **of_bytes("stdout", result.stdout),
+        **of_bytes("stderr", result.stderr),
         "duration": round(result.duration, 6),
         "error": result.error,
     }
 
 
-def _of_bytes(name: str, data: bytes) -> dict[str, object]:
+def of_bytes(name: str, data: bytes) -> dict[str, object]:
+    """Return what JSON holds of bytes under this name, or as Base64 under a longer one."""
     try:
         return {name: data.decode()}
     except UnicodeDecodeError:

@@ -3,10 +3,12 @@
 import sys
 from typing import TextIO
 
+from ..cloud import Step
 from ..node import Node
 from ..result import Output, Result
 from ..text import printable
 from .say import colours
+from .watching import Watching
 from .width import hung
 
 SHORTEST, BUDGET = 1 << 16, 1 << 24
@@ -17,8 +19,43 @@ A longer line comes in pieces."""
 _COLOURS = (36, 33, 32, 35, 34, 31)
 
 
+class Begun:
+    """Holds back what nodes have begun to print, until it is a line."""
+
+    def __init__(self) -> None:
+        self._begun: dict[Node, bytearray] = {}
+
+    def whole(self, node: Node, data: bytes) -> bytes:
+        """Take what a node printed next; return the lines that it makes whole, or nothing."""
+        begun = self._begun.get(node)
+        if begun is None:
+            begun = self._begun[node] = bytearray()
+        end = data.rfind(b"\n") + 1
+        lines = bytes(begun) + data[:end] if end else b""
+        if end:
+            begun[:] = data[end:]
+        else:
+            begun += data
+        longest = max(SHORTEST, BUDGET // len(self._begun))
+        if len(begun) >= longest:
+            over = len(begun) // longest * longest
+            pieces = (begun[at : at + longest] + b"\n" for at in range(0, over, longest))
+            lines += b"".join(pieces)
+            del begun[:over]
+        return lines
+
+    def rest(self, node: Node) -> bytes:
+        """Return what a node printed last without ending the line."""
+        return bytes(self._begun.pop(node, b""))
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The nodes that have printed, and have not been asked for the rest."""
+        return tuple(self._begun)
+
+
 class Lines:
-    """Writes the lines of one of our streams, each under its node's name.
+    """Makes what is to be seen of the lines of one stream, each under its node's name.
 
     Into a pipe or a file every byte of a line goes as the node sent it. On a terminal
     the names have colours, what could move the cursor is shown as an escape, and a
@@ -27,72 +64,69 @@ class Lines:
     """
 
     def __init__(self, file: TextIO) -> None:
-        self._file = file.buffer
-        self._terminal = file.isatty()
+        self.file = file
+        self._show = self._rows if file.isatty() else _labelled
         self._colours = colours(file)
-        self._begun: dict[Node, bytearray] = {}
+        self._begun = Begun()
 
-    def feed(self, node: Node, data: bytes) -> None:
-        """Take what a node printed, and write the lines that it completes."""
-        begun = self._begun.setdefault(node, bytearray())
-        begun += data
-        whole: list[bytes] = []
-        if b"\n" in data:
-            *whole, rest = bytes(begun).split(b"\n")
-            begun[:] = rest
-        longest = max(SHORTEST, BUDGET // len(self._begun))
-        while len(begun) >= longest:
-            whole.append(bytes(begun[:longest]))
-            del begun[:longest]
-        self._write(node, whole)
+    def feed(self, node: Node, data: bytes) -> bytes:
+        """Take what a node printed; return what there is to show of it."""
+        lines = self._begun.whole(node, data)
+        return self._show(node, lines[:-1]) if lines else b""
 
-    def finish(self, node: Node) -> None:
-        """Write what a node printed last without ending the line."""
-        if rest := self._begun.pop(node, None):
-            self._write(node, [bytes(rest)])
+    def finish(self, node: Node) -> bytes:
+        """Return what there is to show of what a node printed last."""
+        rest = self._begun.rest(node)
+        return self._show(node, rest) if rest else b""
 
-    def finish_all(self) -> None:
-        """Write what all nodes printed last."""
-        for node in tuple(self._begun):
-            self.finish(node)
+    def finish_all(self) -> bytes:
+        """Return what there is to show of what all nodes printed last."""
+        return b"".join(self.finish(node) for node in self._begun.nodes)
 
-    def _write(self, node: Node, lines: list[bytes]) -> None:
-        if not lines:
-            return
-        shown = self._rows if self._terminal else self._line
-        self._file.write(b"".join(shown(node, line) for line in lines))
-        self._file.flush()
-
-    def _line(self, node: Node, line: bytes) -> bytes:
-        return f"{node.name}: ".encode() + line + b"\n"
-
-    def _rows(self, node: Node, line: bytes) -> bytes:
-        """Return a line as a terminal may show it, in rows that fit its width."""
-        text = printable(line.decode(errors="backslashreplace"))
-        rows = hung(f"{node.name}: ", text, self._file)
+    def _rows(self, node: Node, lines: bytes) -> bytes:
+        """Return lines as a terminal may show them, in rows that fit its width."""
+        label, shown = f"{node.name}:", f"{node.name}:"
         if self._colours:
-            label = f"{node.name}:"
             colour = _COLOURS[(sum(node.tag.encode()) + node.index) % len(_COLOURS)]
-            rows = f"\x1b[{colour}m{label}\x1b[0m{rows.removeprefix(label)}"
-        return f"{rows}\n".encode()
+            shown = f"\x1b[{colour}m{label}\x1b[0m"
+        texts = (printable(line.decode(errors="backslashreplace")) for line in lines.split(b"\n"))
+        rows = (hung(f"{label} ", text, self.file).removeprefix(label) for text in texts)
+        return "".join(f"{shown}{row}\n" for row in rows).encode()
+
+
+def _labelled(node: Node, lines: bytes) -> bytes:
+    """Return lines as they are, behind labels; what ends the last is not among them."""
+    label = f"{node.name}: ".encode()
+    return label + lines.replace(b"\n", b"\n" + label) + b"\n"
 
 
 class Labelled:
-    """Standard output and standard error of the nodes, on ours."""
+    """Standard output and standard error of the nodes, on ours, as they come."""
 
-    def __init__(self) -> None:
-        self._streams = {"stdout": Lines(sys.stdout), "stderr": Lines(sys.stderr)}
+    def __init__(self, watching: Watching) -> None:
+        self.rows = 0
+        self._outlet = watching.outlet
+        self._lines = {"stdout": Lines(sys.stdout), "stderr": Lines(sys.stderr)}
+        self._sinks = {name: watching.above(lines.file) for name, lines in self._lines.items()}
 
-    def feed(self, output: Output) -> None:
+    def report(self, step: Step) -> None:
+        """Take no note of steps."""
+
+    async def feed(self, output: Output) -> None:
         """Take a piece of output."""
-        self._streams[output.stream].feed(output.node, output.data)
+        await self._write(output.stream, self._lines[output.stream].feed(output.node, output.data))
 
-    def finish(self, result: Result) -> None:
+    async def finish(self, result: Result) -> None:
         """Take note that a node prints no more."""
-        for lines in self._streams.values():
-            lines.finish(result.node)
+        for stream, lines in self._lines.items():
+            await self._write(stream, lines.finish(result.node))
 
-    def interrupted(self) -> None:
-        """Write what the nodes had begun: it is all that will come."""
-        for lines in self._streams.values():
-            lines.finish_all()
+    async def end(self) -> None:
+        """Write what nodes had begun when all was over: it is all that will come."""
+        for stream, lines in self._lines.items():
+            await self._write(stream, lines.finish_all())
+
+    async def _write(self, stream: str, data: bytes) -> None:
+        if data:
+            self.rows += data.count(b"\n")
+            await self._outlet.put(self._sinks[stream], data)

@@ -45,6 +45,30 @@ Timeout = Annotated[
 Limit = Annotated[
     int | None, typer.Option("--limit", min=1, help="Nodes at work at once.", metavar="N")
 ]
+RetryFailed = Annotated[
+    bool, typer.Option("--retry-failed", help="Only the nodes that failed last.")
+]
+Gather = Annotated[
+    bool | None,
+    typer.Option(
+        "--gather/--no-gather",
+        help="Only what nodes printed alike, in blocks; or never that.",
+        show_default=False,
+    ),
+]
+Diff = Annotated[bool, typer.Option("--diff", help="Show how nodes differ from most of them.")]
+OutputDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--output-dir",
+        help="Write NODE.out and NODE.err into this folder.",
+        metavar="DIR",
+        readable=False,
+    ),
+]
+Events = Annotated[
+    bool, typer.Option("--events", help="Print each thing that happens as JSON, as it does.")
+]
 Workers = Annotated[
     int | None,
     typer.Option(

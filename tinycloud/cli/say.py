@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -12,12 +13,25 @@ from ..text import printable
 from .width import hung
 
 
+def _print(text: str) -> None:
+    """Write to stderr; that nobody is there to read it must not change what we do."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except OSError:
+        give_up_on(sys.__stderr__ or sys.stderr)
+
+
 @dataclass
 class Manner:
-    """How the user wants to be spoken to: --quiet and --debug set it."""
+    """How the user wants to be spoken to: --quiet and --debug set it.
+
+    `tell` writes remarks and errors; who keeps something drawn on the terminal puts
+    another in its place.
+    """
 
     quiet: bool = False
     debug: bool = False
+    tell: Callable[[str], None] = _print
 
 
 MANNER = Manner()
@@ -91,14 +105,10 @@ def tinycloud_error(problem: TinycloudError) -> None:
 
 
 def _tell(label: str, text: str) -> None:
-    """Write to stderr; that nobody is there to read it must not change what we do."""
     text = printable(text)
-    try:
-        # A remedy is to be copied as it is, and is all ours.
-        whole = not sys.stderr.isatty() or label == "fix: "
-        print(label + text if whole else hung(label, text, sys.stderr), file=sys.stderr, flush=True)
-    except OSError:
-        give_up_on(sys.__stderr__ or sys.stderr)
+    # A remedy is to be copied as it is, and is all ours.
+    whole = not sys.stderr.isatty() or label == "fix: "
+    MANNER.tell(label + text if whole else hung(label, text, sys.stderr))
 
 
 def colours(stream: TextIO) -> bool:

@@ -16,7 +16,7 @@ def hung(label: str, text: str, file: IO[Any]) -> str:
     a long line can't be made to look like two.
     """
     indent = len(label) or 2
-    room = max(NARROWEST, _width(file) - indent)
+    room = max(NARROWEST, width(file) - indent)
     return label + f"\n{' ' * indent}".join(cut(text.expandtabs(), room))
 
 
@@ -40,7 +40,7 @@ def columns(character: str) -> int:
     return 2 if wide else 1
 
 
-def _width(file: IO[Any]) -> int:
+def width(file: IO[Any]) -> int:
     """Return the columns of a terminal; it may have none, or have gone."""
     try:
         return os.get_terminal_size(file.fileno()).columns or 80

@@ -3,13 +3,14 @@
 import os
 import shlex
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from ..errors import ClusterBusy, InvalidInput, MachineError
 from ..group import checked_name
+from ..nodeset import expanded, folded
 from .folder import (
     check_folder,
     decoded,
@@ -25,7 +26,7 @@ from .lock import Locked, locked
 from .openssh import check_public_key
 from .record import Record, remedy
 
-CLUSTERS, RECORD, LOCK, PINS = "clusters", "record.json", "lock", "pins"
+CLUSTERS, RECORD, LOCK, PINS, FAILED = "clusters", "record.json", "lock", "pins", "failed"
 
 
 def known_clusters() -> tuple[str, ...]:
@@ -110,6 +111,31 @@ class ClusterFolder:
 
     def _pin(self, node_id: str) -> Path:
         return self.path / PINS / quote(node_id, safe="").replace(".", "%2E")  # "..", too
+
+    def failed(self) -> tuple[str, ...]:
+        """Return the names of the nodes that a command failed on last, as they were kept.
+
+        Of a cluster of this name that was destroyed since, nothing is kept.
+        Raises `InvalidInput` if the file is damaged.
+        """
+        record, path = self.record(), self.path / FAILED
+        data = read_file(path) if record else None
+        if record is None or data is None:
+            return ()
+        try:
+            generation, names = data.decode("ascii").splitlines()
+            found = expanded(names) if names else ()
+        except (ValueError, InvalidInput) as error:
+            remove = f"rm {shlex.quote(str(path))}"
+            raise unusable(path, f"it is damaged: {error}", remove) from error
+        return found if generation == record.generation else ()
+
+    def keep_failed(self, names: Iterable[str]) -> None:
+        """Keep the names of the nodes that a command failed on, if the cluster is known here."""
+        record = self.record()
+        if record is not None:
+            text = f"{record.generation}\n{folded(names)}\n"
+            write_file(self.path / FAILED, text.encode(), durable=False)
 
     def check_keys(self) -> None:
         """Raise `InvalidInput` if the login key or a pinned host key is damaged."""
