@@ -1,7 +1,7 @@
 """Launch a small compute cluster, look at it, log in, run commands on all of it, destroy it."""
 
 from .cloud import Cloud, Stage, Step
-from .driver import Driver, Group, NodeDriver, Reason
+from .driver import Driver, Group, NodeDriver, Reason, Stray
 from .errors import (
     ClusterBusy,
     ClusterExists,
@@ -50,6 +50,7 @@ __all__ = [
     "Status",
     "Step",
     "Stop",
+    "Stray",
     "TinycloudError",
     "Unreachable",
     "Untrusted",

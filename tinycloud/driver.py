@@ -22,6 +22,22 @@ class Reason:
     shared: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """A cluster, or what is left of one, as its provider knows it.
+
+    `generation` is the cluster's own id, `where` the region, `resources` the ids of all
+    that there is of it. `created_at` and `expires_at` are None where they are not known.
+    """
+
+    cluster: str
+    generation: str
+    where: str
+    resources: tuple[str, ...]
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+
+
 class _Opened:
     """What both kinds of driver share: a block that opens and closes their clients.
 
@@ -148,6 +164,24 @@ class Driver(_Opened, ABC):
     async def explain(self, spec: GroupSpec, node: Node) -> tuple[Reason, ...]:
         """Return why this node may not be reached, the likeliest first; nothing if nobody knows."""
         return ()
+
+    async def regions(self) -> tuple[str, ...]:
+        """Return the regions that the option `region` can name, if there is such a thing."""
+        return ()
+
+    async def strays(self) -> tuple[Stray, ...]:
+        """Return all clusters that the provider knows of, and what is left of any.
+
+        A driver need not write this: then what is recorded is all that is known.
+        """
+        raise InvalidInput(
+            f"driver '{self.name}' can't look for clusters that nobody remembers",
+            fix="name another one (--driver)",
+        )
+
+    async def reap(self, stray: Stray) -> None:
+        """Destroy what `strays` found of a cluster; raise `ResourcesRemain` if some of it stays."""
+        raise InvalidInput(f"driver '{self.name}' can't destroy strays", fix="name another one")
 
 
 class NodeDriver(_Opened, ABC):

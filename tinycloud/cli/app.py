@@ -23,6 +23,7 @@ from . import (
     options,
     planning,
     ports,
+    reaping,
     table,
     transferring,
 )
@@ -392,6 +393,20 @@ def destroy(name: Name, driver: OfDriver = None, region: InRegion = None) -> Non
         second=lambda: error("left at once", "nodes may remain", f"tinycloud destroy {name}"),
     )
     note(are(len(results), name, hosts.word(cloud, "destroyed")))
+
+
+@app.command()
+def reap(
+    driver: reaping.DriverName = reaping.DEFAULT,
+    region: Region = None,
+    all_regions: reaping.AllRegions = False,
+    older_than: reaping.OlderThan = None,
+    yes: reaping.Yes = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find clusters that no record here knows, and remove them if you say so."""
+    where = reaping.drivers(driver, region, everywhere=all_regions)
+    raise typer.Exit(reaping.reap(where, older_than, yes=yes, as_json=as_json))
 
 
 @app.command()

@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import Iterable
 
+from ..driver import Stray
 from ..node import Node
 from ..result import Result
 from ..store import Record
@@ -34,6 +35,18 @@ def of_node(node: Node) -> dict[str, object]:
 def of_nodes(nodes: Iterable[Node]) -> list[dict[str, object]]:
     """Return what JSON holds of many nodes."""
     return [of_node(node) for node in nodes]
+
+
+def of_stray(stray: Stray) -> dict[str, object]:
+    """Return what JSON holds of a cluster that nobody remembers."""
+    return {
+        "cluster": stray.cluster,
+        "generation": stray.generation,
+        "where": stray.where,
+        "resources": list(stray.resources),
+        "created_at": stray.created_at.isoformat() if stray.created_at else None,
+        "expires_at": stray.expires_at.isoformat() if stray.expires_at else None,
+    }
 
 
 def of_record(record: Record) -> dict[str, object]:

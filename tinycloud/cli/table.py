@@ -4,6 +4,7 @@ import sys
 from collections.abc import Sequence
 from datetime import datetime
 
+from ..driver import Stray
 from ..node import Node, Status
 from ..store import Record
 from ..text import printable
@@ -36,6 +37,22 @@ def nodes(found: Sequence[Node]) -> None:
     ]
     head = ("NODE", "STATUS", "ADDRESS", "PORT", "USER", "ID", "LAUNCHED")
     show((*head, *(["EXPIRES"] if ends else [])), rows)
+
+
+def strays(found: Sequence[Stray]) -> None:
+    """Print a table of clusters that nobody remembers, with all that there is of each."""
+    rows = [
+        (
+            stray.cluster or "-",
+            stray.generation[:8],
+            stray.where,
+            _time(stray.created_at),
+            _time(stray.expires_at),
+            " ".join(stray.resources),
+        )
+        for stray in found
+    ]
+    show(("CLUSTER", "ID", "REGION", "LAUNCHED", "EXPIRES", "RESOURCES"), rows)
 
 
 def clusters(records: Sequence[Record]) -> None:
