@@ -9,7 +9,7 @@ from .containers import Containers
 from .debian import machine_image
 from .docker import Docker, docker, network
 from .moto import moto
-from .world import World, called, world
+from .world import World, aws_settings, world
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +23,7 @@ def server() -> Iterator[str]:
 def ec2(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[World]:
     """An account at it, without machines behind the instances."""
     with world(server) as made:
-        called(made, monkeypatch, tmp_path)
+        aws_settings(made.proxy.url, monkeypatch, tmp_path)
         yield made
 
 
@@ -53,5 +53,5 @@ def cloud_of_machines(
     """An account whose instances are real machines."""
     image = machine_image(daemon, program)
     with world(server, Containers(daemon, image, subnet)) as made:
-        called(made, monkeypatch, tmp_path)
+        aws_settings(made.proxy.url, monkeypatch, tmp_path)
         yield made

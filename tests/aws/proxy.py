@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
@@ -98,10 +98,12 @@ class Proxy:
 
     async def ask(self, action: str, region: str = "us-east-1", **parameters: str) -> Answer:
         """Ask the server itself, past all rules; to be awaited in the proxy's own loop."""
-        scope = f"AWS4-HMAC-SHA256 Credential=TEST/20260101/{region}/ec2/aws4_request"
-        request = Request(service="ec2", action=action, region=region, headers={})
-        asked = replace(request.asking(action, **parameters), headers={"Authorization": scope})
-        return await self._send(asked)
+        headers = {
+            "Authorization": f"AWS4-HMAC-SHA256 Credential=TEST/20260101/{region}/ec2/aws4_request",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }
+        request = Request(service="ec2", action=action, region=region, headers=headers)
+        return await self._send(request.asking(action, **parameters))
 
     async def serve(self, ready: Callable[[], None], ended: asyncio.Event) -> None:
         """Serve until this event."""

@@ -11,6 +11,7 @@ import pytest
 from .containers import Containers
 from .moto import new_account
 from .proxy import Proxy, Thread, serving
+from .rules.addresses import Nowhere
 from .rules.checks import Checks
 from .rules.everything import everything
 from .rules.groups import groups_in_use
@@ -23,6 +24,16 @@ from .wire import Answer, Rule, instances, text
 REGION = "us-east-1"
 CANARY = "wJalrXUtnCANARYSECRETKEYbPxRfiCYEXAMPLEKEY"
 """The secret key of all who call: it must never be seen anywhere."""
+LAUNCH_INDEX = "amiLaunchIndex"
+
+
+def listed(indices: str) -> list[int]:
+    """Return the indices that a tag names, as in `0-3,7`."""
+    found: list[int] = []
+    for part in indices.split(","):
+        first, _, last = part.partition("-")
+        found += range(int(first), int(last or first) + 1)
+    return found
 
 
 @dataclass(kw_only=True)
@@ -54,6 +65,23 @@ class World:
             if not (token := text(tree, "nextToken")):
                 return {one: state for one, state in found.items() if state != "terminated"}
 
+    def tags(self, region: str = REGION) -> dict[str, dict[str, str]]:
+        """Return the tags of all instances that are not terminated, by id."""
+        found = {}
+        for one in instances(self.ask("DescribeInstances", region).tree):
+            pairs = {text(tag, "key"): text(tag, "value") for tag in one.findall("tagSet/item")}
+            if text(one, "instanceState/name") != "terminated":
+                found[text(one, "instanceId")] = {**pairs, LAUNCH_INDEX: text(one, LAUNCH_INDEX)}
+        return found
+
+    def nodes(self) -> list[str]:
+        """Return the name of the node that each instance is, as its tags have it."""
+        return [
+            f"{tags['tinycloud:tag']}-{listed(tags['tinycloud:indices'])[int(tags[LAUNCH_INDEX])]}"
+            for tags in self.tags().values()
+            if "tinycloud:indices" in tags
+        ]
+
     def left(self, region: str = REGION) -> list[str]:
         """Return the ids of all that there is but what every account has."""
         return [*self.instances(region), *self._others(region)]
@@ -82,9 +110,9 @@ def world(server: str, containers: Containers | None = None) -> Iterator[World]:
             troubles=[],
             containers=containers,
         )
-        inside = [containers] if containers is not None else []
+        machines: Rule = containers if containers is not None else Nowhere()
         front: list[Rule] = [View(), Tokens()]
-        back: list[Rule] = [states, *inside, Checks(), groups_in_use, parameters, everything]
+        back: list[Rule] = [states, machines, Checks(), groups_in_use, parameters, everything]
         proxy.line = lambda: [*made.troubles, *front, *made.shortages, *back]
         try:
             yield made
@@ -93,12 +121,12 @@ def world(server: str, containers: Containers | None = None) -> Iterator[World]:
                 thread.run(containers.close())
 
 
-def called(made: World, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Have all that look for AWS find this world, and nothing of the user's."""
+def aws_settings(url: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Have all that look for AWS find this server, and nothing of the user's."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in {
-        "AWS_ENDPOINT_URL": made.proxy.url,
+        "AWS_ENDPOINT_URL": url,
         "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
         "AWS_SECRET_ACCESS_KEY": CANARY,
         "AWS_REGION": REGION,
