@@ -150,6 +150,13 @@ class Driver(_Opened, ABC):
             fix="destroy the cluster, and launch it with another time to live",
         )
 
+    async def preview(self, specs: Collection[GroupSpec]) -> Mapping[str, str]:
+        """Return what else there is to say of launching these groups, and touch nothing.
+
+        Each spec has as many nodes as would be made. Names and words are for people.
+        """
+        return {}
+
     async def allow(self, spec: GroupSpec, networks: Collection[str]) -> tuple[str, ...]:
         """Let this machine connect to the nodes, from where it is now, and these networks.
 

@@ -20,6 +20,7 @@ from . import (
     json_text,
     launching,
     lifetime,
+    machines,
     options,
     planning,
     ports,
@@ -60,7 +61,6 @@ from .options import (
     Size,
     Tag,
     Timeout,
-    Type,
     Workers,
 )
 from .order import Order, ordered, public_keys, setup_script
@@ -109,11 +109,18 @@ def launch(
     workers: Workers = None,
     driver: DriverName = None,
     key: Key = None,
-    type_: Type = None,
+    type_: machines.Type = None,
     image: Image = None,
     size: Size = None,
     port: Ports = None,
+    allow: options.Allow = None,
     region: Region = None,
+    profile: machines.Profile = None,
+    subnet: machines.Subnet = None,
+    zone: machines.Zone = None,
+    spot: machines.Spot = False,
+    iam_profile: machines.IamProfile = None,
+    tag: machines.Tags = None,
     host: hosts.HostSets = None,
     user: hosts.User = None,
     known_hosts: hosts.KnownHosts = None,
@@ -131,21 +138,28 @@ def launch(
     """Make a cluster whole, also one that exists."""
     if name is None and not dry:
         raise InvalidInput("a cluster needs a name", fix="tinycloud launch NAME")
-    given = {
-        "key": key,
-        "type": type_,
-        "image": image,
-        "size": size,
-        "ports": tuple(port) if port else None,
-        "region": region,
-        **hosts.options(host, user, known_hosts),
-    }
+    wishes = machines.Wishes(
+        key=key,
+        type=type_,
+        image=image,
+        size=size,
+        ports=port,
+        allow=allow,
+        region=region,
+        profile=profile,
+        subnet=subnet,
+        zone=zone,
+        spot=spot,
+        iam_profile=iam_profile,
+        tags=tag,
+    )
+    of_hosts = hosts.options(host, user, known_hosts)
     cloud = ordered(
         Order(
             name=name,
             workers=workers,
             driver=driver,
-            options={option: value for option, value in given.items() if value is not None},
+            options=wishes.options() | {o: v for o, v in of_hosts.items() if v is not None},
             authorize=public_keys(authorize or []),
             setup=setup_script(setup),
             via=via,
@@ -154,7 +168,7 @@ def launch(
         )
     )
     if dry:
-        found = interrupt.run(planning.changes(cloud, exists=name is not None))
+        found = interrupt.run(planning.plan(cloud, exists=name is not None))
         planning.show(cloud, found, as_json=as_json)
         return
     lifetime.say_end(cloud)

@@ -21,7 +21,7 @@ HostSets = Annotated[
         metavar="HOSTS",
     ),
 ]
-User = Annotated[str | None, typer.Option("--user", help="User on them.", metavar="USER")]
+User = Annotated[str | None, typer.Option("--user", help="User to log in as.", metavar="USER")]
 KnownHosts = Annotated[
     Path | None,
     typer.Option(

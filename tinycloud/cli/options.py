@@ -82,7 +82,6 @@ DriverName = Annotated[
     typer.Option("--driver", help="Where machines come from; by default local.", metavar="DRIVER"),
 ]
 Key = Annotated[str | None, typer.Option("-k", help="EC2 key pair; means aws.", metavar="KEY")]
-Type = Annotated[str | None, typer.Option("-t", "--type", help="Instance type.", metavar="TYPE")]
 Image = Annotated[
     str | None, typer.Option("-m", "--image", help="Image of the disk.", metavar="IMAGE")
 ]
