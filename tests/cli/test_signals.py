@@ -225,8 +225,8 @@ def test_a_command_that_is_interrupted_is_ended(voltron: Path, gate: Gate, tmp_p
     assert sorted(outcome.out.splitlines()) == ["worker-0: half", "worker-1: half"]
     assert outcome.lines == [
         "interrupted: ending the command on all nodes (once more leaves at once)",
-        "no node was done",
-        "cut off: worker-[0-1]",
+        "2 nodes: 2 signalled",
+        "stopped on 2",
         "error: interrupted (SIGINT)",
         "fix: run the same command again",
     ]

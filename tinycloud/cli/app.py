@@ -29,7 +29,6 @@ from . import (
     transferring,
 )
 from .clusters import Whereabouts, check_known, known
-from .executing import Request, command_text
 from .executing import execute as execute_on
 from .options import (
     AsJson,
@@ -40,6 +39,7 @@ from .options import (
     DriverName,
     Dry,
     Events,
+    FailFast,
     Gather,
     Image,
     Index,
@@ -47,6 +47,7 @@ from .options import (
     Key,
     KeyFile,
     Limit,
+    MaxFail,
     MaybeName,
     Minimum,
     Name,
@@ -57,14 +58,18 @@ from .options import (
     Quiet,
     Region,
     RetryFailed,
+    Serial,
     Setup,
     Size,
+    Stdin,
+    Sudo,
     Tag,
     Timeout,
     Workers,
 )
 from .order import Order, ordered, public_keys, setup_script
 from .progress import Watch
+from .request import Request, asked, command_given
 from .say import answer, are, error, note, tinycloud_error
 from .shown import Wish
 
@@ -298,8 +303,13 @@ def execute(
     tag: Tag = None,
     index: Index = None,
     keyfile: KeyFile = None,
+    stdin: Stdin = False,
+    sudo: Sudo = False,
     timeout: Timeout = None,
     limit: Limit = None,
+    serial: Serial = None,
+    max_fail: MaxFail = None,
+    fail_fast: FailFast = False,
     driver: OfDriver = None,
     region: InRegion = None,
     retry_failed: RetryFailed = False,
@@ -311,17 +321,23 @@ def execute(
 ) -> None:
     """Run a command on all nodes at once, or on some."""
     request = Request(
-        command=command_text(command),
+        command=command_given(command),
         tag=tag,
         index=None if index is None else indices(index),
         keyfile=keyfile,
+        stdin=stdin,
+        sudo=sudo,
         timeout=timeout,
         limit=limit,
+        serial=serial,
+        max_fail=max_fail,
+        fail_fast=fail_fast,
         retry_failed=retry_failed,
         wish=Wish(as_json=as_json, events=events, gather=gather, diff=diff, output_dir=output_dir),
     )
     cloud = known(name, tag, to_connect=True, at=Whereabouts(driver=driver, region=region))
-    raise typer.Exit(interrupt.run(execute_on(cloud, request), first=_say_ending))
+    work = execute_on(cloud, request)
+    raise typer.Exit(interrupt.run(work, ask=lambda: asked(request), first=_say_ending))
 
 
 def _say_ending() -> None:
@@ -425,10 +441,30 @@ def reap(
 
 @app.command()
 def run(
-    command: Command, workers: Workers = None, driver: DriverName = None, as_json: AsJson = False
+    command: Command,
+    workers: Workers = None,
+    driver: DriverName = None,
+    stdin: Stdin = False,
+    sudo: Sudo = False,
+    timeout: Timeout = None,
+    limit: Limit = None,
+    serial: Serial = None,
+    max_fail: MaxFail = None,
+    fail_fast: FailFast = False,
+    as_json: AsJson = False,
 ) -> None:
     """Launch a cluster for one command, and destroy it."""
-    request = Request(command=command_text(command), wish=Wish(as_json=as_json))
+    request = Request(
+        command=command_given(command),
+        stdin=stdin,
+        sudo=sudo,
+        timeout=timeout,
+        limit=limit,
+        serial=serial,
+        max_fail=max_fail,
+        fail_fast=fail_fast,
+        wish=Wish(as_json=as_json),
+    )
     cloud = ordered(Order(name=f"run-{uuid.uuid4().hex[:8]}", workers=workers, driver=driver))
     watch = Watch(cloud)
 
@@ -444,6 +480,7 @@ def run(
 
     code = interrupt.run(
         work(),
+        ask=lambda: asked(request),
         first=lambda: note("interrupted: destroying the cluster (once more leaves at once)"),
         second=lambda: launching.leave(cloud.name, watch),
     )

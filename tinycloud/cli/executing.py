@@ -4,18 +4,18 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from ..cloud import Cloud, Step
-from ..errors import InvalidInput
 from ..fanout import to_the_end
 from ..node import Node
 from ..nodeset import folded
 from ..result import Output, Result, Results, State
+from ..ssh.stop import ENDED_EARLY
 from . import exits, failed
+from .request import Request
 from .say import counted, error, note
-from .shown import Shown, Wish, shown
+from .shown import Shown, shown
+from .stdin import standard_input
 from .tally import Tally
 from .watching import Watching
 
@@ -28,62 +28,14 @@ _FIXES = {
     State.TIMEOUT: "give it more time with --timeout, or less to do",
     State.FAILED: "see what it printed",
     State.SIGNALLED: "see what it printed",
+    State.SKIPPED: "see what failed before",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
-    """A command as it was asked for on the command line."""
-
-    command: str
-    tag: str | None = None
-    index: Collection[int] | None = None
-    keyfile: Path | None = None
-    timeout: float | None = None
-    limit: int | None = None
-    retry_failed: bool = False
-    wish: Wish = field(default_factory=Wish)
-
-    def __post_init__(self) -> None:
-        if self.timeout is not None and not self.timeout > 0:  # nor is it if it is no number
-            raise InvalidInput(
-                f"can't give a command {self.timeout:g} seconds", fix="--timeout takes more than 0"
-            )
-
-
-def command_text(given: str) -> str:
-    """Return the command: what was given, or what the file of that name holds."""
-    text = (_file_text(given) if _is_file(given) else None) or given
-    if not text.strip():
-        raise InvalidInput("the command is empty", fix="give one, as in: -e uptime")
-    return text
-
-
-def _is_file(name: str) -> bool:
-    try:
-        return Path(name).is_file()
-    except (OSError, ValueError):  # no name that a file could have
-        return False
-
-
-def _file_text(name: str) -> str | None:
-    """Return what the file holds; None if it is a program, so that its path is the command."""
-    try:
-        return Path(name).read_text()
-    except ValueError:
-        return None
-    except OSError as problem:
-        raise InvalidInput(
-            f"can't read {name}",
-            cause=problem.strerror or str(problem),
-            fix="give a file that you may read, or a command",
-        ) from problem
 
 
 async def execute(cloud: Cloud, request: Request) -> int:
     """Run the command, show output and results as they come, and return the exit code."""
     again = failed.again(cloud.name, request.tag, request.index) if request.retry_failed else None
-    async with Watching(keyboard=True) as watching:
+    async with Watching(keyboard=not request.stdin) as watching:
         faces = shown(request.wish, watching)
         results: list[Result] = []
         try:
@@ -98,6 +50,8 @@ async def execute(cloud: Cloud, request: Request) -> int:
         watching.end()
         await _end(faces)
         await watching.outlet.flush()
+        if request.stop.why is not None:
+            return _say_stopped(results)
         return _conclude(cloud, results)
 
 
@@ -120,8 +74,14 @@ async def _run(
         index=None if again else request.index,
         names=again,
         keyfile=request.keyfile,
+        input=standard_input() if request.stdin else None,
+        sudo=request.sudo,
         timeout=request.timeout,
         limit=request.limit,
+        serial=request.serial,
+        max_fail=request.max_fail,
+        fail_fast=request.fail_fast,
+        stop=request.stop,
         report=report,
     )
     async with aclosing(stream) as events:
@@ -149,6 +109,19 @@ def _say_unfinished(results: Sequence[Result], tally: Tally) -> None:
         note(f"not begun: {folded(waiting)}")
 
 
+def _say_stopped(results: Sequence[Result]) -> int:
+    """Say where the command was ended early, and where that is not sure."""
+    note(_counts(results))
+    cut = [result for result in results if (result.error or "").startswith(ENDED_EARLY)]
+    sure = [result for result in cut if result.confirmed]
+    doubtful = [result for result in results if not result.confirmed]
+    doubt = f", not confirmed on {len(doubtful)}: {folded(r.node.name for r in doubtful)}"
+    note(f"stopped on {len(sure)}{doubt if doubtful else ''}")
+    if skipped := [result.node.name for result in results if result.state is State.SKIPPED]:
+        note(f"not begun: {folded(skipped)}")
+    return exits.of_states(result.state for result in results)
+
+
 def _conclude(cloud: Cloud, found: list[Result]) -> int:
     """Say how many nodes ended in which state, and why not all are `ok`."""
     tags = [group.tag for group in cloud.groups]
@@ -160,8 +133,9 @@ def _conclude(cloud: Cloud, found: list[Result]) -> int:
     code = exits.of_states(result.state for result in results)
     if not results.ok:
         worst = next(state for state in _FIXES if state in results.counts)
-        failed = f"{len(results.failed)} of {counted(len(results))} failed"
-        error(failed, _reasons(results.failed), _FIXES[worst].format(cloud.name))
+        failed = len(results.failed) - results.counts.get(State.SKIPPED, 0)
+        what = f"{failed} of {counted(len(results))} failed"
+        error(what, _reasons(results.failed), _FIXES[worst].format(cloud.name))
     note(_counts(results))
     return code
 

@@ -29,14 +29,16 @@ class Interrupted(Exception):
 def run(
     work: Coroutine[Any, Any, T],
     *,
+    ask: Callable[[], bool] = lambda: False,
     first: Callable[[], None] = lambda: None,
     second: Callable[[], None] = lambda: None,
 ) -> T:
     """Run `work` in a new event loop and return what it returns.
 
     The first signal cancels the work, which may take its time to clean up, and
-    calls `first`; then this raises `Interrupted`. The second calls `second` and
-    ends the process at once.
+    calls `first`; then this raises `Interrupted`. Work that can be asked to come to its
+    end is asked: if `ask` returns True it is not cancelled. The second calls `second`
+    and ends the process at once.
     """
     taken: list[signal.Signals] = []
 
@@ -51,7 +53,7 @@ def run(
                     _leave(second, number)
                 return
             taken.append(number)
-            if task is not None:
+            if not ask() and task is not None:
                 task.cancel()
             first()
 
@@ -62,11 +64,14 @@ def run(
 
     try:
         with _runner(work) as runner:
-            return runner.run(supervised())
+            found = runner.run(supervised())
     except asyncio.CancelledError:
         if not taken:
             raise RuntimeError("the work cancelled itself") from None
         raise Interrupted(taken[0]) from None
+    if taken:
+        raise Interrupted(taken[0])
+    return found
 
 
 def _runner(work: Coroutine[Any, Any, object]) -> asyncio.Runner:

@@ -36,7 +36,20 @@ KeyFile = Annotated[
 ]
 Command = Annotated[
     str,
-    typer.Option("-e", help="Shell command, or a file that holds one.", metavar="COMMAND|FILE"),
+    typer.Option("-e", help="Shell command, or a script that is here.", metavar="COMMAND|FILE"),
+]
+Sudo = Annotated[bool, typer.Option("--sudo", help="Have root run it, by way of sudo.")]
+Stdin = Annotated[bool, typer.Option("--stdin", help="Have all nodes read what we read.")]
+Serial = Annotated[
+    str | None,
+    typer.Option("--serial", help="Sizes of batches: 1,10%,100%.", metavar="N|N%,..."),
+]
+MaxFail = Annotated[
+    str | None,
+    typer.Option("--max-fail", help="Begin no more when more than so many failed.", metavar="N|N%"),
+]
+FailFast = Annotated[
+    bool, typer.Option("--fail-fast", help="End the command everywhere when it fails somewhere.")
 ]
 Timeout = Annotated[
     float | None,

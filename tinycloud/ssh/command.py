@@ -15,7 +15,7 @@ from .fifo import Fifo
 from .leash import WHOLE, leashed
 from .script import Script
 from .session import Session
-from .stop import Stop
+from .stop import ENDED_EARLY, Stop
 from .sudo import Words
 
 
@@ -61,7 +61,7 @@ async def _run(channels: Channels, command: Command, emit: Emit) -> Ending:
                 why = f"timed out after {command.timeout:g} s"
                 return _broken_off(State.TIMEOUT, why, ended=ended)
             if stopped.expired():
-                why = f"ended early: {command.stop.why}"
+                why = f"{ENDED_EARLY}: {command.stop.why}"
                 return _broken_off(State.SIGNALLED, why, ended=ended)
         raise
     finally:

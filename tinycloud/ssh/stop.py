@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Self
 
+ENDED_EARLY = "ended early"
+"""What is said of a command that ran when the call came."""
+
 
 class Stop:
     """Ends the commands of each `execute` and `stream` that it is given to.
