@@ -124,6 +124,7 @@ def launch(
     subnet: machines.Subnet = None,
     zone: machines.Zone = None,
     spot: machines.Spot = False,
+    fallback: machines.Fallback = False,
     iam_profile: machines.IamProfile = None,
     tag: machines.Tags = None,
     host: hosts.HostSets = None,
@@ -155,6 +156,7 @@ def launch(
         subnet=subnet,
         zone=zone,
         spot=spot,
+        fallback=fallback,
         iam_profile=iam_profile,
         tags=tag,
     )

@@ -27,6 +27,9 @@ Zone = Annotated[
     str | None, typer.Option("--zone", help="Availability zone to launch in.", metavar="ZONE")
 ]
 Spot = Annotated[bool, typer.Option("--spot", help="Take spot instances, which may be taken away.")]
+Fallback = Annotated[
+    bool, typer.Option("--fallback", help="With --spot: on demand where there are none.")
+]
 IamProfile = Annotated[
     str | None,
     typer.Option("--iam-profile", help="IAM instance profile of the nodes.", metavar="NAME"),
@@ -51,6 +54,7 @@ class Wishes:
     subnet: str | None = None
     zone: str | None = None
     spot: bool = False
+    fallback: bool = False
     allow: Sequence[str] | None = None
     iam_profile: str | None = None
     tags: Sequence[str] | None = None
@@ -69,6 +73,7 @@ class Wishes:
             "subnet": self.subnet,
             "zone": self.zone,
             "spot": self.spot,
+            "fallback": self.fallback,
             "allow": tuple(self.allow or ()),
             "iam_profile": self.iam_profile,
             "tags": dict(map(_pair, self.tags or ())),
