@@ -1,6 +1,6 @@
 """What it takes to run a command on many machines, beside what others take: from one run.
 
-    python tests/bench/fanout.py [--nodes 32,128,512] [--rounds 5] [--open 1000]
+    python tests/bench/fanout.py [--nodes 32,128,512] [--rounds 3] [--open 1000]
                                  [--only NAME,...] [--chart FILE.svg]
 
 One sshd answers on many loopback addresses, each of which stands for a machine. All
@@ -32,7 +32,7 @@ from rack import Rack, rack, server, settle, sshd_program
 from table import PROMISED, Taken, promises, table
 
 HERE = Path(__file__).parent
-WARM_ROUNDS = 5
+WARM_ROUNDS = 7
 
 LIBRARIES = {
     "tinycloud library": "tinycloud",
@@ -150,7 +150,7 @@ def main() -> None:
     """Run everything against one server, in a state folder of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--nodes", default="32,128,512", help="how many machines")
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each thing")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of each thing")
     parser.add_argument("--open", type=int, default=1000, help="connections to have open at once")
     parser.add_argument("--only", help="only these contenders")
     parser.add_argument("--chart", type=Path, help="file for a chart")
