@@ -214,9 +214,12 @@ def test_a_run_leaves_nothing(cli: Cli) -> None:
 
 def test_a_command_that_is_interrupted_is_ended(voltron: Path, gate: Gate, tmp_path: Path) -> None:
     """What the nodes had begun to print is shown, and the command does not run on without us."""
-    command = f"cd '{tmp_path}'; printf half; {gate.script}"
+    command = f"cd '{tmp_path}'; printf 'whole\\nhalf'; {gate.script}"
     with started("execute", "voltron", "worker", "-e", command) as process:
         gate.reached(2)
+        assert process.stdout is not None
+        shown = {process.stdout.readline() for _ in range(2)}
+        assert shown == {"worker-0: whole\n", "worker-1: whole\n"}
         waiting = at_work_in(tmp_path)
         assert len(waiting) >= 2
         os.kill(process.pid, signal.SIGINT)

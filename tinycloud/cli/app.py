@@ -418,12 +418,13 @@ def extend(name: Name, time: lifetime.NewTtl) -> None:
 def destroy(name: Name, driver: OfDriver = None, region: InRegion = None) -> None:
     """Destroy all nodes, and all that was made for them."""
     cloud = known(name, at=Whereabouts(driver=driver, region=region))
-    if driver is None and not ClusterFolder(name).exists():
-        check_known(name, interrupt.run(cloud.list()))
+    existed = ClusterFolder(name).exists()
     results = interrupt.run(
-        cloud.destroy(),
+        cloud.destroy(),  # also of one that is not known: what a killed one left goes
         second=lambda: error("left at once", "nodes may remain", f"tinycloud destroy {name}"),
     )
+    if not existed:
+        check_known(name, results)
     note(are(len(results), name, hosts.word(cloud, "destroyed")))
 
 

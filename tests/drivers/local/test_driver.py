@@ -120,9 +120,9 @@ def _stranger() -> "subprocess.Popen[bytes]":
 
 async def test_stranger_with_our_pid(local: Local, spec: Spec, state: Path) -> None:
     """A pid that has passed to a stranger is never signalled, whatever is asked."""
-    await local.start(spec())
-    await local.stop(spec())
     with _stranger() as stranger:
+        await local.start(spec())  # by a forker that takes its time: born in another tick
+        await local.stop(spec())
         record = _record(state)
         record |= {"pid": stranger.pid, "born": "another boot/1"}
         _path(state).write_text(json.dumps(record))
