@@ -18,25 +18,11 @@ from .watching import Watching
 _STREAMS = ("stdout", "stderr")
 
 
-class _Objects:
-    """Prints JSON objects on our standard output."""
-
-    def __init__(self, watching: Watching) -> None:
-        self._outlet = watching.outlet
-        self._sink = watching.above(sys.stdout)
-
-    async def print(self, content: dict[str, object]) -> None:
-        await self._outlet.put(self._sink, f"{json_text.dump(content)}\n".encode())
-
-    def print_short(self, content: dict[str, object]) -> None:
-        self._outlet.put_nowait(self._sink, f"{json_text.dump(content)}\n".encode())
-
-
 class Answered:
     """One object for each result, as it arrives, with what the node printed."""
 
     def __init__(self, watching: Watching) -> None:
-        self._objects = _Objects(watching)
+        self._writer = watching.writer(sys.stdout)
         self._memory = Memory()
         self._kept: defaultdict[tuple[str, str], Kept] = defaultdict(Kept)
 
@@ -61,7 +47,7 @@ class Answered:
             self._memory.drop(one)
             del self._kept[result.node.name, stream]
         content = json_text.of_result(whole)
-        await self._objects.print({**content, "truncated": cuts} if cuts else content)
+        await self._writer.write(_line({**content, "truncated": cuts} if cuts else content))
 
     async def end(self) -> None:
         """Print nothing: what has no result has no line."""
@@ -74,7 +60,7 @@ class Events:
     """
 
     def __init__(self, watching: Watching) -> None:
-        self._objects = _Objects(watching)
+        self._writer = watching.writer(sys.stdout)
         self._tally = watching.tally
         self._begun = {stream: Begun() for stream in _STREAMS}
         self._told = False
@@ -87,10 +73,10 @@ class Events:
             self._told = True
             self._loop.call_soon(self._start)
         elif step.stage is Stage.CONNECTED:
-            self._objects.print_short(_event("connected", {"node": step.node}))
+            self._writer.write_soon(_event("connected", {"node": step.node}))
 
     def _start(self) -> None:
-        self._objects.print_short(_event("start", {"nodes": self._tally.planned}))
+        self._writer.write_soon(_event("start", {"nodes": self._tally.planned}))
 
     async def feed(self, output: Output) -> None:
         """Print the lines that a piece of output makes whole."""
@@ -105,7 +91,7 @@ class Events:
         for stream in _STREAMS:
             del content[stream]
         self._results.append(result)
-        await self._objects.print(_event("result", content))
+        await self._writer.write(_event("result", content))
 
     async def end(self) -> None:
         """Print what nodes had begun when all was over, and how many ended in which state."""
@@ -113,17 +99,21 @@ class Events:
             for node in begun.nodes:
                 await self._output(node, stream, begun.rest(node))
         summary = _summary(self._results, self._tally.planned)
-        await self._objects.print(_event("summary", summary))
+        await self._writer.write(_event("summary", summary))
 
     async def _output(self, node: Node, stream: str, data: bytes) -> None:
         if data:
             content = json_text.of_bytes("data", data)
             said = {"node": node.name, "stream": stream, **content}
-            await self._objects.print(_event("output", said))
+            await self._writer.write(_event("output", said))
 
 
-def _event(kind: str, content: dict[str, object]) -> dict[str, object]:
-    return {"event": kind, "time": round(time.time(), 6), **content}
+def _event(kind: str, content: dict[str, object]) -> bytes:
+    return _line({"event": kind, "time": round(time.time(), 6), **content})
+
+
+def _line(content: dict[str, object]) -> bytes:
+    return f"{json_text.dump(content)}\n".encode()
 
 
 def _summary(results: Collection[Result], planned: Collection[str]) -> dict[str, object]:

@@ -49,7 +49,7 @@ async def execute(cloud: Cloud, request: Request) -> int:
             failed.keep(cloud.name, results, watching.tally.planned, retried=again is not None)
         watching.end()
         await _end(faces)
-        await watching.outlet.flush()
+        await watching.flush()
         if request.stop.why is not None:
             return _say_stopped(results)
         return _conclude(cloud, results)

@@ -18,6 +18,7 @@ from .width import hung
 
 _RAN = (State.OK, State.FAILED, State.SIGNALLED, State.TIMEOUT, State.LOST)
 _INDENT = "  "
+_BATCH = 1 << 16
 _COLOURS = {"+": 32, "-": 31, "@": 36}
 
 
@@ -56,14 +57,14 @@ class Gathered:
         order = self._watching.tally.planned
         for (stream, fold), file in zip(self._folds.items(), (sys.stdout, sys.stderr), strict=True):
             blocks = fold.blocks(order)
-            sink = self._watching.above(file)
+            writer = self._watching.writer(file)
             page = Page(file, "" if stream == "stdout" else ", standard error")
             for block in blocks:
                 base = blocks[0] if self._diff and block is not blocks[0] else None
-                for piece in page.block(block, base):
-                    await self._watching.outlet.put(sink, piece)
+                for piece in _batches(page.block(block, base)):
+                    await writer.write(piece)
             if stream == "stdout" and blocks and fold.silent:
-                await self._watching.outlet.flush()
+                await self._watching.flush()
                 note(f"no output: {_called(fold.silent)}")
 
 
@@ -115,6 +116,17 @@ def _split(data: bytes) -> Iterator[bytes]:
         end = len(data) if end < 0 else end
         yield data[begun:end]
         begun = end + 1
+
+
+def _batches(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield many lines at once: each write costs."""
+    held = bytearray()
+    for line in lines:
+        held += line
+        if len(held) >= _BATCH:
+            yield bytes(held)
+            held.clear()
+    yield bytes(held)
 
 
 def _called(nodes: Iterable[Node]) -> str:

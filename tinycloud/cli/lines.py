@@ -11,7 +11,7 @@ from .say import colours
 from .watching import Watching
 from .width import hung
 
-SHORTEST, BUDGET = 1 << 16, 1 << 24
+SHORTEST, BUDGET = 1 << 16, 1 << 22
 """Bytes that are held back for the end of a line: of one node at least, of all at most.
 A longer line comes in pieces."""
 
@@ -105,9 +105,8 @@ class Labelled:
 
     def __init__(self, watching: Watching) -> None:
         self.rows = 0
-        self._outlet = watching.outlet
         self._lines = {"stdout": Lines(sys.stdout), "stderr": Lines(sys.stderr)}
-        self._sinks = {name: watching.above(lines.file) for name, lines in self._lines.items()}
+        self._writers = {name: watching.writer(one.file) for name, one in self._lines.items()}
 
     def report(self, step: Step) -> None:
         """Take no note of steps."""
@@ -129,4 +128,4 @@ class Labelled:
     async def _write(self, stream: str, data: bytes) -> None:
         if data:
             self.rows += data.count(b"\n")
-            await self._outlet.put(self._sinks[stream], data)
+            await self._writers[stream].write(data)

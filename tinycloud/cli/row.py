@@ -40,8 +40,8 @@ class Row:
         return write
 
     def draw(self, _: bytes = b"") -> None:
-        """Draw the row anew."""
-        if self.is_shown:
+        """Draw the row anew, unless another program has the terminal now."""
+        if self.is_shown and _in_foreground():
             text = _fitting(self.text, width(sys.stderr) - 1)
             self._write(_ERASE + text.encode(sys.stderr.encoding, errors="backslashreplace"))
             self._drawn = True
@@ -62,6 +62,13 @@ class Row:
 
 def _is_terminal(file: TextIO) -> bool:
     return file.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _in_foreground() -> bool:
+    try:
+        return os.tcgetpgrp(sys.stderr.fileno()) == os.getpgrp()
+    except OSError:  # it is no terminal that has jobs
+        return True
 
 
 def _fitting(text: str, room: int) -> str:

@@ -105,7 +105,7 @@ class LinesThenBlocks:
         """Show the last of the lines, and blocks if need be."""
         await self._lines.end()
         if self._lines.rows >= _height() - _REMARKS and self._blocks.folds_something:
-            await self._watching.outlet.put(self._watching.above(sys.stdout), b"\n")
+            await self._watching.writer(sys.stdout).write(b"\n")
             await self._blocks.end()
 
 
