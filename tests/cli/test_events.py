@@ -54,7 +54,7 @@ def test_events_tell_all_that_happens(cli: Cli, voltron: Path) -> None:
 
 
 def test_events_come_as_they_happen(voltron: Path, tmp_path: Path) -> None:
-    """Lines are there while the command runs; Ctrl-C loses none, and says who did not end."""
+    """Lines are there while the command runs; Ctrl-C loses none, and says whom it ended."""
     gate = Gate(tmp_path)
     command = f"echo line; printf begun; {gate.script}"
     with started("execute", "voltron", "worker", "0", "-e", command, "--events") as process:
@@ -67,9 +67,10 @@ def test_events_come_as_they_happen(voltron: Path, tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGINT)
         rest, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
-    begun, summary = parsed(rest)
+    begun, result, summary = parsed(rest)
     assert begun["data"] == "begun"
-    assert (summary["counts"], summary["unfinished"]) == ({}, ["worker-0"])
+    assert (result["state"], result["exit_status"]) == ("signalled", None)
+    assert (summary["counts"], summary["unfinished"]) == ({"signalled": 1}, [])
     assert voltron.exists()
 
 
