@@ -24,6 +24,9 @@ INCLUDE = "Include /etc/ssh/sshd_config.d/*.conf"
 class Planted(OpenSSH):
     """An sshd with an /etc/ssh of its own; `settings` are those of its sshd_config."""
 
+    locked = 0
+    """For how many looks at the provider from now on nobody is let in yet."""
+
     @property
     def etc(self) -> Path:
         """Its /etc/ssh, as seen from outside."""
@@ -105,7 +108,10 @@ class Planting(Memory):
 
     def _told(self, node: Node) -> str:
         login = self.provider.specs[node.id].authorized_keys[0]
-        self.server.authorize(login)
+        if self.server.locked:
+            self.server.locked -= 1
+        else:
+            self.server.authorize(login)
         return f"{self.server.host_key}\n@cert-authority {login}"
 
 

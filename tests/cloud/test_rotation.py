@@ -126,6 +126,23 @@ async def test_nothing_but_a_launch_takes_the_planted_key(server: Planted) -> No
     assert result.ok
 
 
+async def test_a_user_that_comes_into_being(
+    server: Planted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that boots lets nobody in at first; who it never lets in is an error in the end."""
+    cloud = cluster(server)
+    server.locked = 1000
+    await cloud.launch(wait=False)
+    monkeypatch.setattr(rotation, "SETTLING", 0.5)
+    with pytest.raises(LaunchFailed, match="it refused our key for user 'root'"):
+        await cloud.start()
+    assert "Accepted" not in server.log.read_text()
+    monkeypatch.setattr(rotation, "SETTLING", 60.0)
+    server.locked = 6
+    (node,) = await cloud.start()
+    assert node.name == "node-0"
+
+
 class Death(Exception):
     """We are killed."""
 

@@ -64,4 +64,10 @@ def with_reasons(error: Unreachable, reasons: tuple[Reason, ...]) -> Unreachable
     if not reasons:
         return error
     causes = "; ".join([*(reason.cause for reason in reasons), error.cause])
-    return Unreachable(error.what, cause=causes, fix=reasons[0].fix or error.fix, transient=True)
+    return Unreachable(
+        error.what,
+        cause=causes,
+        fix=reasons[0].fix or error.fix,
+        transient=True,
+        reason=error.reason,
+    )

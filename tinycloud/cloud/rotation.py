@@ -17,6 +17,11 @@ SWITCH_TIMEOUT, LOOK_AGAIN = 15.0, 0.2
 """Seconds that an sshd has to show its new key, and between two looks at that."""
 
 
+SETTLING = 60.0
+"""Seconds for which a machine that answers may refuse our key: at first systemd lets nobody
+in but root (pam_nologin), and cloud-init may be about to make the user."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
     """Replaces planted host keys; `key` is the private key that logs in and that vouches.
@@ -34,16 +39,30 @@ class Rotation:
         """Return a connection to the node, which has proven a key of its own by then."""
         planted = self.trust.planted(node)
         if planted is not None:
-            first = await self.connections.get_booting(
-                node, self.key, deadline=self.deadline, alive=alive, host_key=planted, keep=False
-            )
+            first = await self._booting(node, alive, host_key=planted, keep=False)
             try:
                 if self.trust.planted(node) is not None:
                     return await self._replaced(first, node, alive)
             finally:
                 await first.close()
+        return await self._booting(node, alive)
+
+    async def _booting(
+        self,
+        node: Node,
+        alive: Callable[[], Awaitable[None]],
+        *,
+        host_key: str | None = None,
+        keep: bool = True,
+    ) -> Connection:
         return await self.connections.get_booting(
-            node, self.key, deadline=self.deadline, alive=alive
+            node,
+            self.key,
+            deadline=self.deadline,
+            alive=alive,
+            host_key=host_key,
+            keep=keep,
+            settling=SETTLING,
         )
 
     async def _replaced(
@@ -68,9 +87,7 @@ class Rotation:
         end = min(self.deadline, time.monotonic() + SWITCH_TIMEOUT)
         while True:
             try:
-                return await self.connections.get_booting(
-                    node, self.key, deadline=self.deadline, alive=alive, host_key=own
-                )
+                return await self._booting(node, alive, host_key=own)
             except Untrusted:  # an sshd that has not noticed yet
                 if time.monotonic() > end:
                     raise

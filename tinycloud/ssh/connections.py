@@ -135,13 +135,15 @@ class Connections:
         accept_new: bool = False,
         host_key: str | None = None,
         keep: bool = True,
+        settling: float = 0.0,
     ) -> Connection:
         """Return a connection to a node whose SSH server may still be coming up.
 
         Tries again until `deadline` (of `time.monotonic`) where nothing but time can
         mend the cause; between attempts awaits `alive`, which raises if the node is
-        not running any more. Unless it is to `keep`, it is a new one, for the caller to
-        close. For the rest see `get`.
+        not running any more. For `settling` seconds after its server first answered, a
+        node may refuse our key: who may log in is not settled yet. Unless the connection is
+        to `keep`, it is a new one, for the caller to close. For the rest see `get`.
         """
 
         def attempt() -> Awaitable[Connection]:
@@ -150,7 +152,7 @@ class Connections:
             route = self._route(node, key)
             return self._connect(node, route, accept_new=accept_new, host_key=host_key)
 
-        pause = FIRST_PAUSE
+        pause, settled = FIRST_PAUSE, 0.0
         while True:
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
@@ -163,7 +165,11 @@ class Connections:
                     transient=True,
                 ) from error
             except Unreachable as error:
-                if not error.transient or time.monotonic() + pause > deadline:
+                refused = error.reason == "auth"
+                if refused and not settled:
+                    settled = time.monotonic() + settling
+                end = min(settled, deadline) if refused else deadline
+                if not (error.transient or refused) or time.monotonic() + pause > end:
                     raise
             await asyncio.sleep(pause * random.uniform(0.75, 1.25))  # noqa: S311 - no secret
             await alive()
