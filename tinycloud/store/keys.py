@@ -36,7 +36,14 @@ def make_login_key(folder: Path, comment: str) -> LoginKey:
     """Return the key kept in this folder, made now if there is none."""
     if (found := login_key(folder, comment)) is not None:
         return found
-    # Imported here since a key is made once in a cluster's life, and this takes 50 ms.
+    made = new_key(comment)
+    write_file(folder / KEY, made.private)
+    return made
+
+
+def new_key(comment: str) -> LoginKey:
+    """Return a new key, which is kept nowhere."""
+    # Imported here since few commands make one, and this takes 50 ms.
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import (
         Encoding,
@@ -46,5 +53,4 @@ def make_login_key(folder: Path, comment: str) -> LoginKey:
 
     key = Ed25519PrivateKey.generate()
     private = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
-    write_file(folder / KEY, private)
-    return LoginKey(private, f"{public_half(private)} {comment}")
+    return LoginKey(private, f"{public_half(private)} {comment}".strip())
