@@ -1,6 +1,8 @@
 """One command over many nodes that goes on, or not, when some of them fail."""
 
 import asyncio
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -215,3 +217,63 @@ async def test_each_node_knows_the_others() -> None:
             'echo "$TINYCLOUD_ADDRESSES|$TINYCLOUD_MASTER"', tag="worker"
         )
         assert result.text == "master-0=127.0.0.1 worker-0=127.0.0.1|127.0.0.1\n"
+
+
+async def endless(asked: list[int]) -> AsyncIterator[bytes]:
+    """Yield input without an end, and count how much was asked for."""
+    while True:
+        asked.append(1)
+        yield bytes(65536)
+        await asyncio.sleep(0)
+
+
+async def test_a_command_that_wants_no_more_input_holds_nobody() -> None:
+    """One node closes its input and goes on, one ends: the third still gets all it wants."""
+    command = """case $TINYCLOUD_RANK in
+        0) exec <&-; sleep 1;; 1) exit 3;; 2) head -c 30000000 | wc -c;;
+    esac"""
+    async with launched(2) as cloud:
+        results = await cloud.execute(command, input=endless([]), timeout=60)
+        assert list(states(results).values()) == ["ok", "failed", "ok"]
+        assert results[2].text.strip() == "30000000"
+
+
+MEASURE = """
+import asyncio, resource
+from tinycloud import Cloud, Group
+from tinycloud.drivers.local import Local
+
+def largest():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+async def endless():
+    piece = bytes(1_000_000)
+    for _ in range(100):
+        yield piece
+
+async def main():
+    cloud = Cloud([Group("node", 3, Local())], name="big")
+    try:
+        await cloud.launch()
+        async with cloud:
+            await cloud.execute("cat > /dev/null", input=b"x")
+            before = largest()
+            results = await cloud.execute(
+                "test $TINYCLOUD_INDEX = 0 && sleep 2; wc -c", input=endless()
+            )
+        print(*(int(result.stdout) for result in results.check()), largest() - before)
+    finally:
+        await cloud.destroy()
+
+asyncio.run(main())
+"""
+
+
+def test_a_large_input_passes_through_little_memory() -> None:
+    """100 MB go to three nodes, of which one does not read for a while, and take some MiB."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE], capture_output=True, text=True, check=True
+    )
+    *sizes, growth = map(int, done.stdout.split())
+    assert sizes == 3 * [100_000_000]
+    assert growth < 48, f"{growth} MiB"
