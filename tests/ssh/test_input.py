@@ -141,6 +141,18 @@ def fifos() -> set[Path]:
     return {path for path in Path("/tmp").glob("tinycloud-*") if path.is_fifo()}
 
 
+async def test_start_up_file_that_prints(server: OpenSSH) -> None:
+    """What a start-up file prints, however that ends, does not hide where the FIFO is."""
+    rc = server.home("root") / ".bashrc"
+    rc.write_text("printf '%8192s' /tmp/tinycloud-\n")
+    try:
+        async with connected(server) as link:
+            ran = await run(link, "cat", input=pieces(b"x"), timeout=10)
+    finally:
+        rc.unlink()
+    assert (ran.state, ran.stdout[-1:]) == (State.OK, b"x")
+
+
 async def test_no_room(server: OpenSSH) -> None:
     """Where a node has no folder that takes a FIFO, the command is not started."""
     tool = server.home("root") / "bin" / "mkfifo"

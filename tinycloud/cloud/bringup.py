@@ -29,7 +29,8 @@ _KEPT = 2000
 def checked_setup(group: Group) -> None:
     """Raise `InvalidInput` if SSH can't carry the group's setup script."""
     if group.setup is not None:
-        checked_command(_setup_command(group.setup))
+        fix = "have the setup script fetch what is long, or execute it after the launch"
+        checked_command(_setup_command(group.setup), fix=fix)
 
 
 def _setup_command(script: str) -> str:

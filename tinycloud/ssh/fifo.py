@@ -9,7 +9,7 @@ import asyncssh
 from .channels import Channels
 from .leash import OPENING, lines_of_sh
 
-MOST_SAID = 4096
+MOST_SAID = 64 * 1024
 """Bytes that a node may say before it tells where the FIFO is: start-up files may print, too."""
 
 # Opened for both, it waits for nobody; the name goes when we do.
@@ -20,6 +20,7 @@ fifo=$folder/{name}
 mkfifo "$fifo" && break
 done
 [ -p "$fifo" ] && exec 4<>"$fifo" || exit
+echo
 echo "$fifo"
 while read -r line || [ $? -gt 128 ]; do :; done
 rm -f "$fifo\""""

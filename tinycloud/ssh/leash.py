@@ -56,8 +56,8 @@ TINYCLOUD"""
 _IS_FOREIGN = r"""test '\\' = "\\" """
 
 
-def checked_command(command: str) -> str:
-    """Return `command` if SSH can carry it, or raise `InvalidInput`."""
+def checked_command(command: str, *, fix: str = "put it into a file here, and execute that") -> str:
+    """Return `command` if SSH can carry it, or raise `InvalidInput`; `fix` is for a long one."""
     if "\0" in command:
         raise InvalidInput("a command can't hold a NUL", fix="remove it")
     try:
@@ -68,7 +68,7 @@ def checked_command(command: str) -> str:
     if size > limit:
         raise InvalidInput(
             f"the command takes {size} bytes when quoted, {limit} at most",
-            fix="put it into a file here, and execute that",
+            fix=fix,
         )
     return command
 

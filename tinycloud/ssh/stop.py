@@ -13,8 +13,8 @@ class Stop:
     """Ends the commands of each `execute` and `stream` that it is given to.
 
     Call it with the reason. What runs is ended on its node and has a result that says
-    so, with all that was printed until then; what has not begun is `skipped`. It may be
-    called from wherever the event loop runs, also from its signal handlers.
+    so, with all that was printed until then; what has not begun is `skipped`. It is for
+    the event loop that runs them: other threads and plain signal handlers go through it.
     """
 
     def __init__(self) -> None:
@@ -26,9 +26,8 @@ class Stop:
         if self.why is not None:
             return
         self.why = why
-        now = asyncio.get_running_loop().time()
         for clock in self._heeding:
-            clock.reschedule(now)
+            clock.reschedule(asyncio.get_running_loop().time())
         for follower in self._followers:
             follower(why)
 
