@@ -2,16 +2,31 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
-from ...driver import Driver
+from ...driver import Driver, Reason, Stray
 from ...errors import ClusterExists, InvalidInput, ProviderError
 from ...fanout import fan_out
 from ...group import GroupSpec
 from ...node import Node, Status
-from . import batches, destroying, image, launching, network, options, power, tags
+from . import (
+    batches,
+    destroying,
+    image,
+    launching,
+    lifetime,
+    network,
+    options,
+    planning,
+    power,
+    reach,
+    reaping,
+    tags,
+)
 from .address import own_address
+from .allowing import checked_network, reopen
 from .client import Account
 from .image import Image
 from .instances import Instance, chosen
@@ -207,18 +222,29 @@ class AWS(Driver):
     async def _group(self, account: Account, spec: GroupSpec, generation: str) -> str:
         async def ensure() -> str:
             subnets = await self._subnets(account)
-            allow = self._options.allow or (await self._own_network(account),)
             return await network.ensured_group(
                 account.ask,
                 subnets[0].vpc,
                 cluster=spec.cluster,
                 generation=generation,
                 ports=self._options.ports,
-                networks=allow,
+                networks=await self._networks(account),
                 more=self._options.tags,
             )
 
         return await account.once(_group_of(spec.cluster, generation), ensure)
+
+    async def _networks(self, account: Account) -> tuple[str, ...]:
+        """Return who may connect: this machine, and those that were named.
+
+        Where others were named, the launch does not depend on our knowing our own address.
+        """
+        try:
+            return (await self._own_network(account), *self._options.allow)
+        except ProviderError:
+            if not self._options.allow:
+                raise
+            return self._options.allow
 
     async def _own_network(self, account: Account) -> str:
         address = await account.once("address", lambda: own_address(account.endpoint))
@@ -287,6 +313,91 @@ class AWS(Driver):
             except ProviderError as error:
                 kept[group["GroupId"]] = error
         return kept
+
+    async def extend(
+        self, spec: GroupSpec, nodes: Collection[Node], deadline: datetime | None
+    ) -> str:
+        """Note the deadline in the instances' tags; return what sets the timer on each."""
+        async with self._open() as account:
+            await lifetime.note(account.ask, (node.id for node in nodes), deadline)
+        return lifetime.arming(deadline)
+
+    async def allow(self, spec: GroupSpec, networks: Collection[str]) -> tuple[str, ...]:
+        """Open the cluster's ports to this machine, to those it was made for, and to these."""
+        async with self._open() as account:
+            account.forget("address")
+            wanted = (*await self._networks(account), *map(checked_network, networks))
+            groups = await network.groups(account.ask, spec.cluster, spec.generation)
+            if not groups:
+                raise ProviderError(
+                    f"cluster '{spec.cluster}' has no security group in {account.region}",
+                    fix=f"tinycloud launch {spec.cluster}: it makes one",
+                )
+            for group in groups:
+                await reopen(account.ask, group["GroupId"], self._options.ports, wanted)
+            return tuple(dict.fromkeys(wanted))
+
+    async def explain(self, spec: GroupSpec, node: Node) -> tuple[Reason, ...]:
+        """Return why a node may not be reached, out of what EC2 knows."""
+        async with self._open() as account:
+            groups = await network.groups(account.ask, spec.cluster, spec.generation)
+            account.forget("address")
+            return await reach.explain(
+                account.ask,
+                node,
+                cluster=spec.cluster,
+                group_id=groups[0]["GroupId"] if groups else None,
+                address=await self._address(account),
+            )
+
+    async def _address(self, account: Account) -> str | None:
+        try:
+            return (await self._own_network(account)).partition("/")[0]
+        except ProviderError:
+            return None
+
+    async def preview(self, specs: Collection[GroupSpec]) -> Mapping[str, str]:
+        """Return what EC2 says of a launch, and of its price; nothing is made."""
+        async with self._open() as account:
+            return await planning.preview(
+                account,
+                specs,
+                options=self._options,
+                image=await self._image(account),
+                subnets=await self._subnets(account),
+                networks=await self._networks(account),
+            )
+
+    async def regions(self) -> tuple[str, ...]:
+        """Return the regions that are enabled in this account."""
+        async with self._open() as account:
+            found = (await account.ask("describe_regions"))["Regions"]
+            return tuple(sorted(one["RegionName"] for one in found))
+
+    async def strays(self) -> tuple[Stray, ...]:
+        """Return all that carries the tags of some cluster, in this region."""
+        async with self._open() as account:
+            return await reaping.strays(account.ask, account.region)
+
+    async def reap(self, stray: Stray) -> None:
+        """Terminate what is left of a cluster, and delete what it had for itself."""
+        async with self._open() as account:
+            seen = await account.sight(stray.cluster).look()
+            tags_left = {one.tag for one in seen if one.generation == stray.generation}
+            for tag in sorted(tags_left):
+                await self._remove(
+                    GroupSpec(cluster=stray.cluster, tag=tag, count=0, generation=stray.generation),
+                    None,
+                )
+            kept = await self._remove_groups(account, stray.cluster, stray.generation)
+            kept |= await reaping.delete_volumes(account.ask, stray.resources)
+            if kept:
+                raise destroying.remains(
+                    f"something of cluster '{stray.cluster}' remains",
+                    kept,
+                    {},
+                    _commands(kept, account.region),
+                )
 
     async def _sole(self, account: Account, spec: GroupSpec) -> str:
         """Return the id of the cluster to destroy, or nothing if there is nothing."""

@@ -6,10 +6,17 @@ terminates the instance, since it was launched so.
 """
 
 import shlex
+from collections.abc import Iterable
 from datetime import UTC, datetime
+
+from .asking import Ask
+from .tags import EXPIRES_AT
 
 UNIT = "tinycloud-ttl"
 FOLDER = "/etc/systemd/system"
+TAGGED_AT_ONCE = 500
+"""Instances in one call: EC2 takes 1,000 resources in one CreateTags."""
+
 GRACE = "15min"
 """Life of a machine that boots when its time is over: enough to be given more."""
 
@@ -61,6 +68,17 @@ def arming(deadline: datetime | None) -> str:
     timer = _TIMER.format(calendar=moment.strftime("%Y-%m-%d %H:%M:%S UTC"), grace=GRACE)
     service = _SERVICE.format(seconds=int(moment.timestamp()))
     return _ARM.format(timer=shlex.quote(timer), service=shlex.quote(service))
+
+
+async def note(ask: Ask, ids: Iterable[str], deadline: datetime | None) -> None:
+    """Have the tags of these instances say when they end."""
+    every = sorted(ids)
+    for first in range(0, len(every), TAGGED_AT_ONCE):
+        await ask(
+            "create_tags",
+            Resources=every[first : first + TAGGED_AT_ONCE],
+            Tags=[{"Key": EXPIRES_AT, "Value": expiry(deadline)}],
+        )
 
 
 def expiry(deadline: datetime | None) -> str:

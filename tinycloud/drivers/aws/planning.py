@@ -2,14 +2,24 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from . import price
+from ...group import GroupSpec
+from . import batches, launching, price
 from .asking import Ask
+from .batches import Subnet
+from .client import Account
+from .image import DEFAULT, Image
+from .options import Options
 from .quota import quota
+from .refusal import Refusal
 
 Probe = Callable[..., Awaitable[str]]
 """Makes one call as a dry run, and returns the code of the error with which all of them end."""
+
+PATIENCE = 3.0
+"""Seconds for which a call is made again that only makes a plan more complete."""
 
 MAY, MAY_NOT = "DryRunOperation", "UnauthorizedOperation"
 
@@ -52,6 +62,57 @@ class Outlook:
         """Who may connect where."""
         who, where = ", ".join(self.networks) or "nobody", ", ".join(map(str, self.ports))
         return f"port {where} from {who}; everything between the nodes; nothing else"
+
+
+async def preview(
+    account: Account,
+    specs: Collection[GroupSpec],
+    *,
+    options: Options,
+    image: Image,
+    subnets: Sequence[Subnet],
+    networks: Collection[str],
+) -> dict[str, str]:
+    """Return what there is to say of launching these groups."""
+    places = batches.places(options.types, subnets, spot=options.spot, fallback=options.fallback)
+    sizes = {spec.tag: spec.count for spec in specs}
+    first, place = next(iter(specs)), places[0]
+    outlook = Outlook(
+        sizes=sizes,
+        type=place.type,
+        image=image.id,
+        image_name=options.image or DEFAULT,
+        username=image.username,
+        ports=options.ports,
+        networks=networks,
+        ttl="none" if first.ttl is None else f"{first.ttl / 3600:g} hours",
+        region=account.region,
+        zone=place.subnet.zone,
+        spot=options.spot,
+    )
+    order = await launching.ordered(
+        first, generation="dry-run", options=options, image=image, group_id="", places=places
+    )
+    words = order.words(place, range(max(1, outlook.count)))
+    del words["SecurityGroupIds"]  # there is none yet
+
+    async def probe(operation: str, **parameters: Any) -> str:
+        try:
+            await account.ask(operation, DryRun=True, **parameters)
+        except Refusal as error:
+            return error.code
+        return "no answer"
+
+    pricing = await account.service("pricing", price.PRICING_REGION)
+    quotas = await account.service("service-quotas")
+    return await remarks(
+        outlook,
+        ask=account.ask,
+        pricing=partial(pricing, patience=PATIENCE),
+        quotas=partial(quotas, patience=PATIENCE),
+        probe=probe,
+        words=words,
+    )
 
 
 async def remarks(

@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 
 from ...driver import Stray
+from ...errors import ProviderError
 from .asking import Ask, every, filters
 from .lifetime import parsed_expiry
+from .refusal import Refusal
+from .tags import CLUSTER, EXPIRES_AT, ID, of
 
-CLUSTER, ID, EXPIRES_AT = "tinycloud:cluster", "tinycloud:id", "tinycloud:expires-at"
 ALIVE = ["pending", "running", "stopping", "stopped"]
 PAGE = 100
 
@@ -40,7 +42,7 @@ def found(
 ) -> tuple[Stray, ...]:
     """Return these resources by the cluster that they are of, ordered by its name and id."""
     kinds = (("InstanceId", instances), ("GroupId", groups), ("VolumeId", volumes))
-    every_one = [(one[key], one) for key, some in kinds for one in some if _tags(one).get(ID)]
+    every_one = [(one[key], one) for key, some in kinds for one in some if of(one).get(ID)]
     owners = sorted({_owner(one) for _, one in every_one})
     return tuple(
         _stray(region, owner, [(id_, one) for id_, one in every_one if _owner(one) == owner])
@@ -65,14 +67,22 @@ def _launched(resources: Iterable[Resource]) -> Iterator[datetime]:
 
 
 def _ends(resources: Iterable[Resource]) -> Iterator[datetime]:
-    tags = (_tags(one).get(EXPIRES_AT) for one in resources if "InstanceId" in one)
+    tags = (of(one).get(EXPIRES_AT) for one in resources if "InstanceId" in one)
     return (end for end in map(parsed_expiry, tags) if end is not None)
 
 
 def _owner(resource: Resource) -> tuple[str, str]:
-    tags = _tags(resource)
+    tags = of(resource)
     return tags.get(CLUSTER, ""), tags[ID]
 
 
-def _tags(resource: Resource) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in resource.get("Tags", ())}
+async def delete_volumes(ask: Ask, ids: Iterable[str]) -> dict[str, ProviderError]:
+    """Delete those of these that are loose volumes; return why, for each that can't be."""
+    kept: dict[str, ProviderError] = {}
+    for id_ in (one for one in ids if one.startswith("vol-")):
+        try:
+            await ask("delete_volume", VolumeId=id_)
+        except Refusal as error:
+            if error.code != "InvalidVolume.NotFound":
+                kept[id_] = error
+    return kept

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from ...errors import InvalidInput
 from ...store.keys import LoginKey
-from .lifetime import arming
+from .lifetime import UNIT, arming
 
 LARGEST = 16_384
 """Bytes that EC2 takes, before they are encoded."""
@@ -22,7 +22,8 @@ def user_data(
     """Return the cloud-config of new machines; the first thing it does is to set their end."""
     content: dict[str, object] = {}
     if deadline is not None:
-        content["bootcmd"] = [["sh", "-c", arming(deadline)]]
+        # Once for the machine: what was set since is not to be undone by a reboot.
+        content["bootcmd"] = [["cloud-init-per", "instance", UNIT, "sh", "-c", arming(deadline)]]
     content |= {
         "ssh_deletekeys": True,
         "ssh_keys": {
