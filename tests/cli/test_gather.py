@@ -1,5 +1,7 @@
 """Outputs at the end: what is alike once, what is odd apart, and nobody under another's name."""
 
+import os
+import signal
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +16,7 @@ from tinycloud.cli.gather import Page
 from tinycloud.cli.kept import Kept, Memory
 from tinycloud.node import Node, Status
 
-from .running import PROGRAM, Cli, Terminal
+from .running import PATIENCE, PROGRAM, Cli, Gate, Terminal, started
 from .test_hostile import ESCAPES, Stream
 
 ODD = "echo one; test $TINYCLOUD_NODE = worker-0 && echo more || echo two"
@@ -39,7 +41,7 @@ def folded(outputs: Iterable[bytes], finished: int | None = None) -> list[tuple[
         for at in range(len(output)):
             fold.feed(node(index), output[at : at + 1])
         if finished is None or index < finished:
-            fold.finish(node(index), ran=True)
+            fold.finish(node(index))
     return [([n.index for n in b.nodes], b.output.ends()[0]) for b in fold.blocks(())]
 
 
@@ -59,6 +61,19 @@ def test_each_node_is_in_one_block_with_what_it_printed(outputs: list[bytes]) ->
 def test_who_had_not_ended_is_apart() -> None:
     """The beginning of an output is not taken for the whole of another one."""
     assert folded([b"a\n", b"a\n", b"a\n"], finished=2) == [([0, 1], b"a\n"), ([2], b"a\n")]
+
+
+def test_an_interrupt_shows_what_has_come(voltron: Path, tmp_path: Path) -> None:
+    """After Ctrl-C there are blocks of what was printed until then, and they say so."""
+    gate = Gate(tmp_path)
+    command = f"echo begun; {gate.script}"
+    with started("execute", "voltron", "worker", "-e", command, "--gather") as process:
+        gate.reached(2)
+        os.kill(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (130, "worker-[0-1] (2), as far as it came:\n  begun\n")
+    assert "stopped on 2" in err
+    assert voltron.exists()
 
 
 def test_alike_outputs_are_one_block(cli: Cli, voltron: Path) -> None:

@@ -9,7 +9,7 @@ from .kept import Kept, Memory
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """What some nodes printed, all the same; unless it is `whole`, they had not ended."""
+    """What some nodes printed, all the same; unless it is `whole`, they were cut off."""
 
     nodes: tuple[Node, ...]
     output: Kept
@@ -22,7 +22,7 @@ class Fold:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._begun: dict[Node, Kept] = {}
-        self._found: dict[tuple[int, bytes], tuple[Kept, list[Node]]] = {}
+        self._found: dict[tuple[bool, int, bytes], tuple[Kept, list[Node]]] = {}
         self.silent: list[Node] = []
 
     def feed(self, node: Node, data: bytes) -> None:
@@ -32,14 +32,17 @@ class Fold:
             kept = self._begun[node] = Kept()
         self._memory.add(kept, data)
 
-    def finish(self, node: Node, *, ran: bool) -> None:
-        """Take note that a node prints no more; `ran` is whether it could have."""
+    def finish(self, node: Node, *, ran: bool = True, whole: bool = True) -> None:
+        """Take note that a node prints no more.
+
+        `ran` is whether it could have printed, `whole` whether it was not cut off.
+        """
         kept = self._begun.pop(node, None)
         if kept is None:
             if ran:
                 self.silent.append(node)
             return
-        first, nodes = self._found.setdefault((kept.size, kept.digest), (kept, []))
+        first, nodes = self._found.setdefault((whole, kept.size, kept.digest), (kept, []))
         nodes.append(node)
         if first is not kept:
             self._memory.drop(kept)
@@ -56,11 +59,11 @@ class Fold:
         def place(node: Node) -> tuple[int, str]:
             return places.get(node.name, len(places)), node.name
 
-        whole = [
-            Block(nodes=tuple(sorted(nodes, key=place)), output=kept, whole=True)
-            for kept, nodes in self._found.values()
+        ended = [
+            Block(nodes=tuple(sorted(nodes, key=place)), output=kept, whole=whole)
+            for (whole, _, _), (kept, nodes) in self._found.items()
         ]
         begun = [
             Block(nodes=(node,), output=kept, whole=False) for node, kept in self._begun.items()
         ]
-        return sorted(whole + begun, key=lambda b: (not b.whole, -len(b.nodes), place(b.nodes[0])))
+        return sorted(ended + begun, key=lambda b: (not b.whole, -len(b.nodes), place(b.nodes[0])))

@@ -45,7 +45,8 @@ class Gathered:
     async def finish(self, result: Result) -> None:
         """Take note that a node prints no more."""
         for fold in self._folds.values():
-            fold.finish(result.node, ran=result.state in _RAN)
+            ended = result.exit_status is not None
+            fold.finish(result.node, ran=result.state in _RAN, whole=ended)
 
     @property
     def folds_something(self) -> bool:

@@ -10,10 +10,7 @@ from typing import Protocol
 from ..cloud import Step
 from ..errors import InvalidInput
 from ..result import Output, Result
-from .answered import Answered, Events
-from .gather import Gathered
 from .lines import Labelled
-from .saved import Saved
 from .watching import Watching
 
 
@@ -60,16 +57,20 @@ def shown(wish: Wish, watching: Watching) -> Sequence[Shown]:
     """Return what shows a command as it was asked for."""
     found: list[Shown] = [watching.tally]
     if wish.output_dir is not None:
+        from .saved import Saved  # loaded here, as below: nobody waits for what they don't use
+
         found.append(Saved(wish.output_dir, watching.outlet))
     return [*found, _face(wish, watching)]
 
 
 def _face(wish: Wish, watching: Watching) -> Shown:
-    if wish.as_json:
-        return Answered(watching)
-    if wish.events:
-        return Events(watching)
+    if wish.as_json or wish.events:
+        from .answered import Answered, Events
+
+        return Answered(watching) if wish.as_json else Events(watching)
     if wish.gather or wish.diff:
+        from .gather import Gathered
+
         return Gathered(watching, diff=wish.diff)
     if wish.gather is None and sys.stdout.isatty():
         return LinesThenBlocks(watching)
@@ -84,6 +85,8 @@ class LinesThenBlocks:
     """
 
     def __init__(self, watching: Watching) -> None:
+        from .gather import Gathered
+
         self._watching = watching
         self._lines = Labelled(watching)
         self._blocks = Gathered(watching)
