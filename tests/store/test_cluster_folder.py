@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -173,4 +174,29 @@ def test_many_that_make_and_remove_one_cluster_do_not_fail(state: Path) -> None:
     """Folders that come and go are no error, and nothing is left of them."""
     crowd = [subprocess.Popen([sys.executable, "-c", CROWD]) for _ in range(3)]
     assert [process.wait() for process in crowd] == [0, 0, 0]
+    assert not state.exists()
+
+
+def test_who_failed_is_kept_with_the_cluster(state: Path) -> None:
+    """Names are kept privately and in few bytes, until others are; not for another generation."""
+    unknown = ClusterFolder("lion")
+    unknown.keep_failed(["worker-1"])
+    assert (unknown.failed(), unknown.exists()) == ((), False)
+    folder = made()
+    assert folder.failed() == ()
+    names = tuple(f"worker-{index}" for index in range(100_000))
+    folder.keep_failed(names)
+    path = folder.path / "failed"
+    assert (folder.failed(), path.stat().st_mode & 0o777) == (names, 0o600)
+    assert path.stat().st_size < 100
+    folder.keep_failed(["master-0", "worker-7"])
+    assert folder.failed() == ("master-0", "worker-7")
+    folder.write_record(replace(record("voltron"), generation="2"))
+    assert folder.failed() == ()
+    path.write_bytes(b"1\nworker-[\n")
+    folder.write_record(record("voltron"))
+    with pytest.raises(InvalidInput, match="damaged") as raised:
+        folder.failed()
+    assert raised.value.fix == f"rm {path}"
+    folder.remove()
     assert not state.exists()

@@ -38,21 +38,25 @@ async def execute(cloud: Cloud, request: Request) -> int:
     async with Watching(keyboard=not request.stdin) as watching:
         faces = shown(request.wish, watching)
         results: list[Result] = []
+
+        def keep() -> None:
+            failed.keep(cloud.name, results, watching.tally.planned, retried=again is not None)
+
         try:
             await _run(cloud, request, again, faces, results)
         except asyncio.CancelledError:
             watching.end()
             await to_the_end(_end(faces))
             _say_unfinished(results, watching.tally)
+            keep()
             raise
-        finally:
-            failed.keep(cloud.name, results, watching.tally.planned, retried=again is not None)
         watching.end()
         await _end(faces)
         await watching.flush()
-        if request.stop.why is not None:
-            return _say_stopped(results)
-        return _conclude(cloud, results)
+        stopped = request.stop.why is not None
+        code = _say_stopped(results) if stopped else _conclude(cloud, results)
+        keep()
+        return code
 
 
 async def _run(
