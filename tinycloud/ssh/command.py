@@ -93,7 +93,7 @@ async def _refused(
 async def _pass(session: Session, command: Command, emit: Emit) -> None:
     """Hand the command what it is to read, and on what it prints, until it has ended."""
     if isinstance(command.text, Script):
-        session.send(command.text.content + WHOLE)
+        await session.send(command.text.content + WHOLE)
     if command.input is None:
         await session.pass_output(emit)
     else:

@@ -67,18 +67,21 @@ class Session(asyncssh.SSHClientSession[bytes]):
         )
         await asyncio.shield(self._opening)
 
-    def send(self, data: bytes) -> None:
-        """Send this to the command's standard input."""
-        with suppress(OSError):  # the channel is closed already
-            self._channel.write(data)
+    async def send(self, data: bytes) -> None:
+        """Send this to the command's standard input, as fast as it takes it."""
+        for begin in range(0, len(data), HELD):
+            await self._writable.wait()
+            if self._over.is_set():
+                return
+            with suppress(OSError):  # the channel is closed already
+                self._channel.write(data[begin : begin + HELD])
 
     async def pass_input(self, pieces: AsyncIterable[bytes]) -> None:
         """Send all of this, and its end, to the command; stop when it has ended."""
         async for piece in pieces:
-            await self._writable.wait()
+            await self.send(piece)
             if self._over.is_set():
                 return
-            self.send(piece)
         with suppress(OSError):
             self._channel.write_eof()
 
