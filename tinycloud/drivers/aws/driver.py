@@ -7,30 +7,30 @@ from types import TracebackType
 from typing import Self
 
 from ...driver import Driver, Reason, Stray
-from ...errors import ClusterExists, InvalidInput, ProviderError
+from ...errors import ProviderError, ResourcesRemain
 from ...fanout import fan_out
 from ...group import GroupSpec
 from ...node import Node, Status
 from . import (
     batches,
-    destroying,
-    image,
     launching,
     lifetime,
     network,
     options,
+    owner,
     planning,
     power,
     reach,
     reaping,
     tags,
 )
-from .address import own_address
 from .allowing import checked_network, reopen
 from .client import Account
-from .image import Image
+from .ground import Ground
+from .image import check_name
 from .instances import Instance, chosen
 from .options import Options
+from .removal import Removal, remains
 
 
 class AWS(Driver):
@@ -68,7 +68,7 @@ class AWS(Driver):
         tags: Mapping[str, str] | None = None,
         iam_profile: str | None = None,
     ) -> None:
-        _check_image(image)
+        check_name(image)
         self._options = Options(
             key=key,
             types=options.texts(type),
@@ -137,118 +137,46 @@ class AWS(Driver):
     async def prepare(self, spec: GroupSpec) -> None:
         """Make the cluster's security group, and find out where and from what to launch."""
         async with self._open() as account:
-            generation = await self._generation(account, spec)
+            ground = Ground(account, self._options)
+            seen = await account.sight(spec.cluster).look()
+            generation = owner.to_launch(spec, seen, account.region)
             wanted: tuple[Callable[[], Awaitable[object]], ...] = (
-                lambda: self._group(account, spec, generation),
-                lambda: self._image(account),
+                lambda: ground.group(spec.cluster, generation),
+                lambda: ground.image(chosen(seen, spec.tag, generation)),
             )
             await fan_out(_found, wanted)
 
     async def start(self, spec: GroupSpec) -> tuple[Node, ...]:
         """Make the group have `count` nodes; it returns as soon as EC2 has said yes."""
         async with self._open() as account:
-            generation = await self._generation(account, spec)
             sight = account.sight(spec.cluster)
-            there = chosen(await sight.look(), spec.tag, generation)
+            seen = await sight.look()
+            generation = owner.to_launch(spec, seen, account.region)
+            there = chosen(seen, spec.tag, generation)
             stopped = [one for one in there if one.status is Status.STOPPED]
             missing = batches.missing(spec.count, (one.index for one in there))
             if stopped:
                 await power.start(account.ask, sight, stopped)
             if missing:
-                order = await self._order(account, spec, generation, there)
+                order = await self._order(account, spec, generation, seen)
                 await launching.launch(account.ask, sight, order, missing)
-            seen = chosen(await sight.look(), spec.tag, generation)
-            return tuple(one.node for one in seen)
+            found = chosen(await sight.look(), spec.tag, generation)
+            return tuple(one.node for one in found)
 
     async def _order(
-        self, account: Account, spec: GroupSpec, generation: str, there: Collection[Instance]
+        self, account: Account, spec: GroupSpec, generation: str, seen: Collection[Instance]
     ) -> launching.Order:
-        """Return what to launch with; later nodes are of the same image as the first."""
-        found = await self._image(account, there)
-        group_id = await self._group(account, spec, generation)
-        everyone = await account.sight(spec.cluster).look()
-        zones = [one.zone for one in everyone if one.lives and one.generation == generation]
-        places = batches.places(
-            self._options.types,
-            await self._subnets(account),
-            spot=self._options.spot,
-            fallback=self._options.fallback,
-            first=zones,
-        )
+        """Return what to launch with; later nodes are like the first, and near them."""
+        ground = Ground(account, self._options)
+        zones = [one.zone for one in seen if one.lives and one.generation == generation]
         return await launching.ordered(
             spec,
             generation=generation,
             options=self._options,
-            image=found,
-            group_id=group_id,
-            places=places,
+            image=await ground.image(chosen(seen, spec.tag, generation)),
+            group_id=await ground.group(spec.cluster, generation),
+            places=await ground.places(zones),
         )
-
-    async def _generation(self, account: Account, spec: GroupSpec) -> str:
-        """Return the id of the cluster to launch; raise if another of its name is there."""
-        seen = await account.sight(spec.cluster).look()
-        others = {one.generation for one in seen if one.lives} - {spec.generation}
-        if not spec.generation and len(others) <= 1:
-            return next(iter(others), batches.derived_generation(spec.cluster))
-        if others:
-            raise _exists(spec.cluster, sorted(others), account.region)
-        return spec.generation
-
-    async def _image(self, account: Account, there: Collection[Instance] = ()) -> Image:
-        wanted, old = self._options.image, next((one for one in there if one.image), None)
-        if old is not None and wanted and wanted.startswith("ami-") and wanted != old.image:
-            raise InvalidInput(
-                f"group '{old.tag}' is made from image {old.image}",
-                cause=f"its nodes are all alike, and {wanted} is another one",
-                fix="leave the image out, or destroy the cluster first",
-            )
-        name = old.image if old is not None else wanted
-        username = old.username if old is not None else self._options.username
-        ssm = await account.service("ssm")
-        return await account.once(
-            f"image {name}",
-            lambda: image.find(
-                account.ask, ssm, name, self._options.architecture, username or None
-            ),
-        )
-
-    async def _subnets(self, account: Account) -> tuple[batches.Subnet, ...]:
-        chosen_ = self._options
-        return await account.once(
-            "subnets",
-            lambda: network.subnets(account.ask, subnet=chosen_.subnet, zone=chosen_.zone),
-        )
-
-    async def _group(self, account: Account, spec: GroupSpec, generation: str) -> str:
-        async def ensure() -> str:
-            subnets = await self._subnets(account)
-            return await network.ensured_group(
-                account.ask,
-                subnets[0].vpc,
-                cluster=spec.cluster,
-                generation=generation,
-                ports=self._options.ports,
-                networks=await self._networks(account),
-                more=self._options.tags,
-            )
-
-        return await account.once(_group_of(spec.cluster, generation), ensure)
-
-    async def _networks(self, account: Account) -> tuple[str, ...]:
-        """Return who may connect: this machine, and those that were named.
-
-        Where others were named, the launch does not depend on our knowing our own address.
-        """
-        try:
-            return (await self._own_network(account), *self._options.allow)
-        except ProviderError:
-            if not self._options.allow:
-                raise
-            return self._options.allow
-
-    async def _own_network(self, account: Account) -> str:
-        address = await account.once("address", lambda: own_address(account.endpoint))
-        return options.networks(address)[0]
 
     async def stop(self, spec: GroupSpec) -> None:
         """Stop the nodes, and wait until they have; they keep disk and identity."""
@@ -277,42 +205,14 @@ class AWS(Driver):
 
     async def _remove(self, spec: GroupSpec, indices: Collection[int] | None) -> None:
         async with self._open() as account:
-            sight = account.sight(spec.cluster)
-            generation = await self._sole(account, spec)
-            if not generation:
-                return
-            ours = [one for one in await sight.look() if one.generation == generation]
-            doomed = [
-                one
-                for one in ours
-                if one.tag == spec.tag
-                and one.state != "terminated"
-                and (indices is None or one.index in indices)
-            ]
-            ending = destroying.Ending(call=account.ask, sight=sight)
-            await ending.end(doomed)
-            kept = dict(ending.kept)
-            if not any(one.generation == generation and one.lives for one in await sight.look()):
-                kept |= await self._remove_groups(account, spec.cluster, generation)
-            if kept:
-                raise destroying.remains(
-                    f"not all of group '{spec.tag}' could be destroyed",
-                    kept,
-                    {one.id: one.node.name for one in doomed},
-                    _commands(kept, account.region),
-                )
+            seen = await account.sight(spec.cluster).look()
+            groups = [] if spec.generation else await network.groups(account.ask, spec.cluster)
+            ids = [tags.of(group).get(tags.ID, "") for group in groups]
+            if generation := owner.to_destroy(spec, seen, ids, account.region):
+                await self._removal(account, spec.cluster, generation, spec.tag).run(indices)
 
-    async def _remove_groups(
-        self, account: Account, cluster: str, generation: str
-    ) -> dict[str, ProviderError]:
-        account.forget(_group_of(cluster, generation))
-        kept: dict[str, ProviderError] = {}
-        for group in await network.groups(account.ask, cluster, generation):
-            try:
-                await destroying.remove_group(account.ask, group["GroupId"])
-            except ProviderError as error:
-                kept[group["GroupId"]] = error
-        return kept
+    def _removal(self, account: Account, cluster: str, generation: str, tag: str) -> Removal:
+        return Removal(account=account, cluster=cluster, generation=generation, tag=tag)
 
     async def extend(
         self, spec: GroupSpec, nodes: Collection[Node], deadline: datetime | None
@@ -326,7 +226,8 @@ class AWS(Driver):
         """Open the cluster's ports to this machine, to those it was made for, and to these."""
         async with self._open() as account:
             account.forget("address")
-            wanted = (*await self._networks(account), *map(checked_network, networks))
+            allowed = await Ground(account, self._options).allowed()
+            wanted = (*allowed, *map(checked_network, networks))
             groups = await network.groups(account.ask, spec.cluster, spec.generation)
             if not groups:
                 raise ProviderError(
@@ -342,30 +243,29 @@ class AWS(Driver):
         async with self._open() as account:
             groups = await network.groups(account.ask, spec.cluster, spec.generation)
             account.forget("address")
+            try:
+                address: str | None = await Ground(account, self._options).own_address()
+            except ProviderError:
+                address = None
             return await reach.explain(
                 account.ask,
                 node,
                 cluster=spec.cluster,
                 group_id=groups[0]["GroupId"] if groups else None,
-                address=await self._address(account),
+                address=address,
             )
-
-    async def _address(self, account: Account) -> str | None:
-        try:
-            return (await self._own_network(account)).partition("/")[0]
-        except ProviderError:
-            return None
 
     async def preview(self, specs: Collection[GroupSpec]) -> Mapping[str, str]:
         """Return what EC2 says of a launch, and of its price; nothing is made."""
         async with self._open() as account:
+            ground = Ground(account, self._options)
             return await planning.preview(
                 account,
                 specs,
                 options=self._options,
-                image=await self._image(account),
-                subnets=await self._subnets(account),
-                networks=await self._networks(account),
+                image=await ground.image(),
+                subnets=await ground.subnets(),
+                networks=await ground.allowed(),
             )
 
     async def regions(self) -> tuple[str, ...]:
@@ -383,62 +283,19 @@ class AWS(Driver):
         """Terminate what is left of a cluster, and delete what it had for itself."""
         async with self._open() as account:
             seen = await account.sight(stray.cluster).look()
-            tags_left = {one.tag for one in seen if one.generation == stray.generation}
-            for tag in sorted(tags_left):
-                await self._remove(
-                    GroupSpec(cluster=stray.cluster, tag=tag, count=0, generation=stray.generation),
-                    None,
-                )
-            kept = await self._remove_groups(account, stray.cluster, stray.generation)
-            kept |= await reaping.delete_volumes(account.ask, stray.resources)
+            groups = {one.tag for one in seen if one.generation == stray.generation}
+            left: list[ResourcesRemain] = []
+            for tag in sorted(groups) or [""]:
+                try:
+                    await self._removal(account, stray.cluster, stray.generation, tag).run(None)
+                except ResourcesRemain as error:
+                    left.append(error)
+            kept = await reaping.delete_volumes(account.ask, stray.resources)
             if kept:
-                raise destroying.remains(
-                    f"something of cluster '{stray.cluster}' remains",
-                    kept,
-                    {},
-                    _commands(kept, account.region),
-                )
-
-    async def _sole(self, account: Account, spec: GroupSpec) -> str:
-        """Return the id of the cluster to destroy, or nothing if there is nothing."""
-        if spec.generation:
-            return spec.generation
-        seen = await account.sight(spec.cluster).look()
-        groups = await network.groups(account.ask, spec.cluster)
-        found = {one.generation for one in seen if one.lives}
-        found |= {tags.of(group).get(tags.ID, "") for group in groups} - {""}
-        if len(found) > 1:
-            raise InvalidInput(
-                f"there are {len(found)} clusters called '{spec.cluster}' in {account.region}",
-                cause=f"their ids are {', '.join(sorted(found))}",
-                fix="destroy each from where it was launched, or see: tinycloud reap",
-            )
-        return next(iter(found), "")
+                left.append(remains(f"volumes of '{stray.cluster}'", kept, {}, account.region))
+            if left:
+                raise left[0]
 
 
 async def _found(find: Callable[[], Awaitable[object]]) -> object:
     return await find()
-
-
-def _check_image(name: str | None) -> None:
-    image.check_name(name)
-
-
-def _group_of(cluster: str, generation: str) -> str:
-    return f"group {cluster} {generation}"
-
-
-def _exists(cluster: str, ids: Collection[str], region: str) -> ClusterExists:
-    return ClusterExists(
-        f"another cluster '{cluster}' is in {region}",
-        cause=f"its id is {', '.join(ids)}",
-        fix=f"take another name, or: tinycloud destroy {cluster} --driver aws --region {region}",
-    )
-
-
-def _commands(ids: Iterable[str], region: str) -> Iterable[str]:
-    every = sorted(ids)
-    if instances := [one for one in every if one.startswith("i-")]:
-        yield f"aws ec2 terminate-instances --region {region} --instance-ids {' '.join(instances)}"
-    for group in (one for one in every if one.startswith("sg-")):
-        yield f"aws ec2 delete-security-group --region {region} --group-id {group}"

@@ -1,15 +1,21 @@
 """Where a cluster lives: subnets that were there, and one security group of its own."""
 
+import asyncio
+import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from ...errors import InvalidInput, ProviderError
+from ...fanout import to_the_end
 from . import tags
 from .allowing import opened, openings, permissions
 from .asking import Ask, every, filters
 from .batches import Subnet
-from .call import Caller
+from .call import SETTLING, Caller
 from .refusal import Kind, Refusal
+
+LOOK_AGAIN = 1.0
+"""Seconds between two looks for a group that somebody else has just made."""
 
 Group = Mapping[str, Any]
 
@@ -63,22 +69,8 @@ async def ensured_group(
     """Return the id of the cluster's security group, made now if there is none, with its rules."""
     name = group_name(cluster, generation)
     words = {**more, **tags.owner(cluster, generation), "Name": name}
-    found = await _named(call, vpc, name)
-    if found is None:
-        try:
-            answer = await call(
-                "create_security_group",
-                GroupName=name,
-                Description=f"tinycloud cluster {cluster}",
-                VpcId=vpc,
-                TagSpecifications=tags.specifications(words, ["security-group"]),
-            )
-            found = {"GroupId": answer["GroupId"]}
-        except Refusal as error:
-            if error.kind is not Kind.EXISTS:
-                raise
-            found = await _named(call, vpc, name) or {}
-    elif tags.of(found).get(tags.ID) != generation:
+    found = await _named(call, vpc, name) or await _made(call, vpc, name, cluster, words)
+    if tags.of(found).get(tags.ID) != generation:
         raise ProviderError(
             f"the security group {name} is not ours",
             cause=f"{found['GroupId']} lacks the tag {tags.ID} = {generation}",
@@ -86,6 +78,33 @@ async def ensured_group(
         )
     await _open(call, found, ports, networks)
     return str(found["GroupId"])
+
+
+async def _made(call: Caller, vpc: str, name: str, cluster: str, words: Mapping[str, str]) -> Group:
+    """Make the group, unless another process was first: then it is the one that is shown soon."""
+    tagged = tags.specifications(words, ["security-group"])
+    try:
+        # What EC2 has begun can't be called back: so it is known, and can be removed.
+        answer = await to_the_end(
+            call(
+                "create_security_group",
+                GroupName=name,
+                Description=f"tinycloud cluster {cluster}",
+                VpcId=vpc,
+                TagSpecifications=tagged,
+            )
+        )
+        return {"GroupId": answer["GroupId"], "Tags": tagged[0]["Tags"]}
+    except Refusal as error:
+        if error.kind is not Kind.EXISTS:
+            raise
+        refused = error
+    end = time.monotonic() + SETTLING
+    while (found := await _named(call, vpc, name)) is None:
+        if time.monotonic() > end:
+            raise refused
+        await asyncio.sleep(LOOK_AGAIN)
+    return found
 
 
 async def _named(ask: Ask, vpc: str, name: str) -> Group | None:
