@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from tinycloud.cli import kept
+from tinycloud.cli import json_text, kept
+from tinycloud.node import Node, Status
+from tinycloud.result import Result, State
 
 from .running import PATIENCE, Cli, Gate, started
 
@@ -83,6 +85,15 @@ def test_a_letter_is_whole_however_it_comes(cli: Cli, voltron: Path) -> None:
     (output,) = (event for event in parsed(outcome.out) if event["event"] == "output")
     assert output["data"] == "€ 😀\n"
     assert voltron.exists()
+
+
+def test_doubt_is_a_key_of_its_own() -> None:
+    """Whether a command may still be running can be read from its result, where that is so."""
+    node = Node(tag="worker", index=0, id="i", status=Status.RUNNING)
+    sure = json_text.of_result(Result(node=node, state=State.TIMEOUT, error="late"))
+    doubtful = Result(node=node, state=State.TIMEOUT, error="late", confirmed=False)
+    assert json_text.of_result(doubtful) == {**sure, "confirmed": False}
+    assert "confirmed" not in sure
 
 
 @pytest.mark.parametrize("size", [999, 1000, 1001, 5000])

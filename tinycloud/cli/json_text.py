@@ -65,6 +65,7 @@ def of_result(result: Result) -> dict[str, object]:
         **of_bytes("stderr", result.stderr),
         "duration": round(result.duration, 6),
         "error": result.error,
+        **({} if result.confirmed else {"confirmed": False}),
     }
 
 
