@@ -251,6 +251,12 @@ def free_port() -> int:
         return port
 
 
+class Everywhere(OpenSSH):
+    """An sshd that answers on every address of this machine: it can pass for many machines."""
+
+    address = "0.0.0.0"
+
+
 Kind = TypeVar("Kind", bound=OpenSSH)
 
 

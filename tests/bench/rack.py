@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import asyncssh
 from answers import COMMAND
-from openssh import OpenSSH, running
+from openssh import Everywhere, OpenSSH, running
 
 from tinycloud import Cloud, Group
 from tinycloud.drivers.hosts import Hosts
@@ -74,12 +74,6 @@ def _tuple(value: Any) -> Any:
 def addresses(count: int) -> tuple[str, ...]:
     """Return so many loopback addresses, of which each could be another machine's."""
     return tuple(f"127.1.{index // 250}.{index % 250 + 1}" for index in range(count))
-
-
-class Everywhere(OpenSSH):
-    """An sshd that answers on every address of this machine."""
-
-    address = "0.0.0.0"
 
 
 @contextmanager
