@@ -27,7 +27,16 @@ class Checks:
             message = f"User data is limited to {USER_DATA} bytes"
             raise Refused("InvalidParameterValue", message)
         image = await _image(request.get("ImageId"), request, ask)
-        return await ask(request.but(MinCount=str(most), MaxCount=str(most), ImageId=image))
+        known = request.but(MinCount=str(most), MaxCount=str(most), ImageId=image, **_disk(request))
+        return await ask(known)
+
+
+def _disk(request: Request) -> dict[str, str]:
+    """Return the size of a disk that has none of its own: it has that of the image."""
+    disk = "BlockDeviceMapping.1.Ebs"
+    told = any(request.get(f"{disk}.{name}") for name in ("VolumeSize", "SnapshotId"))
+    has = any(name.startswith(disk) for name in request.parameters)
+    return {f"{disk}.VolumeSize": "8"} if has and not told else {}
 
 
 async def _image(id_: str, request: Request, ask: Ask) -> str:
