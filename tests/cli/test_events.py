@@ -58,7 +58,7 @@ def test_events_tell_all_that_happens(cli: Cli, voltron: Path) -> None:
 def test_events_come_as_they_happen(voltron: Path, tmp_path: Path) -> None:
     """Lines are there while the command runs; Ctrl-C loses none, and says whom it ended."""
     gate = Gate(tmp_path)
-    command = f"echo line; printf begun; {gate.script}"
+    command = f"printf 'line\\nbegun'; {gate.script}"
     with started("execute", "voltron", "worker", "0", "-e", command, "--events") as process:
         assert process.stdout is not None
         kinds = [json.loads(process.stdout.readline())["event"] for _ in range(2)]
@@ -125,6 +125,10 @@ def test_the_nodes_that_failed_can_be_named_again(cli: Cli, voltron: Path) -> No
     retried = cli(*again, "echo again; test $TINYCLOUD_NODE = worker-0")
     assert sorted(retried.out.splitlines()) == ["worker-0: again", "worker-1: again"]
     assert path.read_text().splitlines()[1] == "worker-1"
+    assert cli("execute", "voltron", "-q", "-e", "exit 1").code == 1
+    assert cli("execute", "voltron", "worker", "0", "--retry-failed", "-q", "-e", "true").code == 0
+    assert cli("execute", "voltron", "master", "--retry-failed", "-q", "-e", "true").code == 0
+    assert path.read_text().splitlines()[1] == "worker-1"
     other = cli("execute", "voltron", "worker", "0", "--retry-failed", "-q", "-e", "true")
     assert other.refused() == "leave out --retry-failed"
     assert "(those that failed are worker-1)" in other.err
@@ -144,3 +148,20 @@ def test_a_damaged_list_of_failures(cli: Cli, voltron: Path) -> None:
     path.write_text("another generation\nworker-0\n")
     assert cli(*words).refused() == "leave out --retry-failed"
     path.unlink()
+
+
+def test_nodes_can_be_left_out_and_picked(cli: Cli, voltron: Path) -> None:
+    """-x takes nodes away from those chosen, --pick takes some of the rest; none is no choice."""
+    words = ("execute", "voltron", "-q", "-e", "echo on")
+    assert cli(*words, "-x", "worker-[0-1]").out == "master-0: on\n"
+    assert cli(*words, "--exclude", "master-0", "-x", "worker-0,master-0").out == "worker-1: on\n"
+    rest = cli("execute", "voltron", "worker", "0-1", "-q", "-e", "echo on", "-x", "worker-0")
+    assert rest.out == "worker-1: on\n"
+    picked = {cli(*words, "-x", "master-0", "--pick", "1").out for _ in range(20)}
+    assert picked <= {"worker-0: on\n", "worker-1: on\n"}
+    assert len(cli(*words, "--pick", "5").out.splitlines()) == 3
+    assert cli(*words, "-x", "master-0,worker-[0-1]").refused().startswith("exclude fewer")
+    assert cli(*words, "-x", "worker-9").refused() == "name some of: master-0,worker-[0-1]"
+    assert cli(*words, "-x", "worker-[").refused()
+    assert cli(*words, "--pick", "0").refused()
+    assert voltron.exists()

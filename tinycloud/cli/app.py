@@ -39,6 +39,7 @@ from .options import (
     DriverName,
     Dry,
     Events,
+    Exclude,
     FailFast,
     Gather,
     Image,
@@ -54,6 +55,7 @@ from .options import (
     NoWait,
     OfDriver,
     OutputDir,
+    Pick,
     Ports,
     Quiet,
     Region,
@@ -315,6 +317,8 @@ def execute(
     driver: OfDriver = None,
     region: InRegion = None,
     retry_failed: RetryFailed = False,
+    exclude: Exclude = None,
+    pick: Pick = None,
     gather: Gather = None,
     diff: Diff = False,
     output_dir: OutputDir = None,
@@ -335,6 +339,8 @@ def execute(
         max_fail=max_fail,
         fail_fast=fail_fast,
         retry_failed=retry_failed,
+        exclude=exclude,
+        pick=pick,
         wish=Wish(as_json=as_json, events=events, gather=gather, diff=diff, output_dir=output_dir),
     )
     cloud = known(name, tag, to_connect=True, at=Whereabouts(driver=driver, region=region))

@@ -11,7 +11,7 @@ from ..node import Node
 from ..nodeset import folded
 from ..result import Output, Result, Results, State
 from ..ssh.stop import ENDED_EARLY
-from . import exits, failed
+from . import choice, exits, failed
 from .request import Request
 from .say import counted, error, note
 from .shown import Shown, shown
@@ -34,16 +34,17 @@ _FIXES = {
 
 async def execute(cloud: Cloud, request: Request) -> int:
     """Run the command, show output and results as they come, and return the exit code."""
-    again = failed.again(cloud.name, request.tag, request.index) if request.retry_failed else None
+    names = choice.names(cloud, request)
     async with Watching(keyboard=not request.stdin) as watching:
         faces = shown(request.wish, watching)
         results: list[Result] = []
 
         def keep() -> None:
-            failed.keep(cloud.name, results, watching.tally.planned, retried=again is not None)
+            planned = watching.tally.planned
+            failed.keep(cloud.name, results, planned, retried=request.retry_failed)
 
         try:
-            await _run(cloud, request, again, faces, results)
+            await _run(cloud, request, names, faces, results)
         except asyncio.CancelledError:
             watching.end()
             await to_the_end(_end(faces))
@@ -62,7 +63,7 @@ async def execute(cloud: Cloud, request: Request) -> int:
 async def _run(
     cloud: Cloud,
     request: Request,
-    again: Collection[str] | None,
+    names: Collection[str] | None,
     faces: Sequence[Shown],
     results: list[Result],
 ) -> None:
@@ -74,9 +75,9 @@ async def _run(
 
     stream = cloud.stream(
         request.command,
-        tag=None if again else request.tag,
-        index=None if again else request.index,
-        names=again,
+        tag=None if names else request.tag,
+        index=None if names else request.index,
+        names=names,
         keyfile=request.keyfile,
         input=standard_input() if request.stdin else None,
         sudo=request.sudo,

@@ -11,7 +11,7 @@ from ..store import ClusterFolder
 def again(cluster: str, tag: str | None, index: Collection[int] | None) -> tuple[str, ...]:
     """Return the names of those nodes, of this group and these indices; there must be some."""
     names = ClusterFolder(cluster).failed()
-    found = tuple(name for name in names if _is_chosen(name, tag, index))
+    found = tuple(name for name in names if is_chosen(name, tag, index))
     if found:
         return found
     cause = f"those that failed are {folded(names)}" if names else ""
@@ -22,7 +22,8 @@ def again(cluster: str, tag: str | None, index: Collection[int] | None) -> tuple
     )
 
 
-def _is_chosen(name: str, tag: str | None, index: Collection[int] | None) -> bool:
+def is_chosen(name: str, tag: str | None, index: Collection[int] | None) -> bool:
+    """Return whether the node of this name is of this group and these indices."""
     of, _, number = name.rpartition("-")
     return tag in (None, of) and (index is None or number in map(str, index))
 
@@ -38,4 +39,6 @@ def keep(
     ok = {result.node.name for result in results if result.ok}
     names = [name for name in planned if name not in ok]
     if planned and (names or retried):
-        ClusterFolder(cluster).keep_failed(names)
+        folder = ClusterFolder(cluster)
+        untried = [name for name in folder.failed() if name not in planned] if retried else []
+        folder.keep_failed([*untried, *names])

@@ -61,6 +61,13 @@ Limit = Annotated[
 RetryFailed = Annotated[
     bool, typer.Option("--retry-failed", help="Only the nodes that failed last.")
 ]
+Exclude = Annotated[
+    str | None,
+    typer.Option("-x", "--exclude", help="Not on these: worker-[3,7].", metavar="NODES"),
+]
+Pick = Annotated[
+    int | None, typer.Option("--pick", min=1, help="On so many, chosen at random.", metavar="N")
+]
 Gather = Annotated[
     bool | None,
     typer.Option(

@@ -28,6 +28,8 @@ class Request:
     max_fail: str | None = None
     fail_fast: bool = False
     retry_failed: bool = False
+    exclude: str | None = None
+    pick: int | None = None
     wish: Wish = field(default_factory=Wish)
     stop: Stop = field(default_factory=Stop)
 
