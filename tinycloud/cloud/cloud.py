@@ -431,21 +431,17 @@ class Cloud:
             for node in nodes:
                 report(Step(Stage.PLANNED, node.name))
             with (stop or Stop()).followed() as follower:
-                yield (
-                    Execution(
-                        cluster=self.name,
-                        connections=choice.session.connections,
-                        key=choice.key,
-                        command=order.what,
-                        variables=variables(self.name, choice.known),
-                        rollout=Rollout(policy=order.policy, total=len(nodes), stop=follower),
-                        timeout=order.timeout,
-                        sudo=order.sudo,
-                        input=order.input_for(nodes),
-                        report=report,
-                    ),
-                    nodes,
+                execution = Execution(
+                    cluster=self.name,
+                    connections=choice.session.connections,
+                    key=choice.key,
+                    order=order,
+                    input=order.input_for(nodes),
+                    variables=variables(self.name, choice.known),
+                    rollout=Rollout(policy=order.policy, total=len(nodes), stop=follower),
+                    report=report,
                 )
+                yield execution, nodes
 
     @asynccontextmanager
     async def _chosen(

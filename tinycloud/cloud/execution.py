@@ -12,8 +12,8 @@ from ..node import Node, Status
 from ..result import Output, Result, Results, State
 from ..ssh.connection import Connection, Emit, Ending
 from ..ssh.connections import Connections
-from ..ssh.script import Script
 from .broadcast import Broadcast, pieces
+from .order import Order
 from .rollout import Rollout
 from .step import Report, Stage, Step, ignore
 
@@ -32,7 +32,7 @@ def check_reachable(node: Node, cluster: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
-    """A command, and what it needs to get to the nodes; `timeout` is in seconds.
+    """An order, and what it needs to get to the nodes.
 
     `variables` are those of each node, by its name, and `input` is for all of them.
     """
@@ -40,12 +40,10 @@ class Execution:
     cluster: str
     connections: Connections
     key: bytes = field(repr=False)
-    command: str | Script
+    order: Order
+    input: bytes | Broadcast | None
     variables: Mapping[str, Mapping[str, str]]
     rollout: Rollout
-    timeout: float | None = None
-    sudo: bool = False
-    input: bytes | Broadcast | None = None
     report: Report = ignore
 
     async def on_all(self, nodes: Sequence[Node], *, limit: int | None) -> Results:
@@ -133,11 +131,11 @@ class Execution:
             return Ending(state=State.SKIPPED, error=f"not tried: {self.rollout.objection()}")
         self.report(Step(Stage.CONNECTED, node.name))
         return await connection.run(
-            self.command,
+            self.order.what,
             emit=emit,
             variables=self.variables[node.name],
-            timeout=self.timeout,
-            sudo=self.sudo,
+            timeout=self.order.timeout,
+            sudo=self.order.sudo,
             input=self._input_of(node),
             stop=self.rollout.stop,
         )
