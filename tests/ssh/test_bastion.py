@@ -14,7 +14,7 @@ from tinycloud.fanout import fan_out
 from tinycloud.host import parsed_host
 from tinycloud.node import Node
 from tinycloud.result import State
-from tinycloud.ssh import connect as connecting
+from tinycloud.ssh import dial
 from tinycloud.ssh.bastion import Bastion, Hop, Route, bastion
 from tinycloud.ssh.connection import Connection
 from tinycloud.ssh.connections import Connections
@@ -204,7 +204,7 @@ async def test_a_bastion_that_says_nothing(
     gate: OpenSSH, targets: OpenSSH, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All nodes behind it are given up together, after one attempt."""
-    monkeypatch.setattr(connecting, "CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(dial, "CONNECT_TIMEOUT", 0.3)
     async with (
         listening(say_nothing) as silent,
         Behind(gate, port=silent.port).connections() as opened,

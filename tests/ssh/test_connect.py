@@ -20,6 +20,7 @@ from openssh import OpenSSH, free_port, openssh
 from tinycloud.errors import InvalidInput, MachineError, TinycloudError, Unreachable, Untrusted
 from tinycloud.node import Node, Status
 from tinycloud.ssh import connect as connecting
+from tinycloud.ssh import dial
 from tinycloud.ssh.connect import connect
 from tinycloud.ssh.dial import Dropped
 from tinycloud.ssh.link import Link
@@ -253,7 +254,7 @@ async def test_no_such_name(name: str) -> None:
 
 async def test_silent(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that accepts and says nothing is given up; we leave nothing open there."""
-    monkeypatch.setattr(connecting, "CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(dial, "CONNECT_TIMEOUT", 0.3)
     async with listening(say_nothing) as listener:
         error = await failure(replace(NODE, port=listener.port))
         await until(lambda: listener.now == 0)
@@ -265,12 +266,12 @@ async def test_silent(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_patience_for_a_greeting() -> None:
     """A node that does not greet us is named within 10 s."""
-    assert connecting.CONNECT_TIMEOUT == 10
+    assert dial.CONNECT_TIMEOUT == 10
 
 
 async def test_unanswered(monkeypatch: pytest.MonkeyPatch) -> None:
     """An address that does not answer at all is given up in time."""
-    monkeypatch.setattr(connecting, "CONNECT_TIMEOUT", 0.3)
+    monkeypatch.setattr(dial, "CONNECT_TIMEOUT", 0.3)
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)

@@ -14,9 +14,8 @@ from tinycloud.errors import TinycloudError, Unreachable
 from tinycloud.fanout import fan_out
 from tinycloud.node import Node, Status
 from tinycloud.result import State
-from tinycloud.ssh import connect as connecting
 from tinycloud.ssh import connections as windows
-from tinycloud.ssh import patience
+from tinycloud.ssh import dial, patience
 from tinycloud.ssh.connections import Connections
 
 from .client import connections, run, until
@@ -79,7 +78,7 @@ async def attempts(ports: list[Listener], each: int) -> None:
 
 async def test_window_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Handshakes with one server are under way 8 at a time."""
-    monkeypatch.setattr(connecting, "CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr(dial, "CONNECT_TIMEOUT", 0.2)
     async with listening(say_nothing) as listener:
         await attempts([listener], 20)
     assert (listener.accepted, listener.most) == (20, 8)
@@ -87,7 +86,7 @@ async def test_window_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_window_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Handshakes with all servers together are under way 64 at a time."""
-    monkeypatch.setattr(connecting, "CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr(dial, "CONNECT_TIMEOUT", 0.5)
     together = Listener()
     async with AsyncExitStack() as stack:
         ports = []

@@ -14,9 +14,6 @@ from .identity import Client, identity
 from .link import Link
 from .refusal import explained
 
-CONNECT_TIMEOUT = 10.0
-"""Seconds for TCP to come up, and again for the server's greeting."""
-
 LOGIN_TIMEOUT = 30.0
 """Seconds for handshake and authentication."""
 
@@ -46,20 +43,22 @@ async def connect(
     host_key: str | None,
     accept_new: bool = False,
     through: Link | None = None,
+    dialer: Dialer | None = None,
     certified_name: str | None = None,
 ) -> tuple[Link, str]:
     """Connect to `node` with the private key `key`; return the link and the proven host key.
 
     `accept_new` takes whatever key a host shows of which none is known; `through` is
-    the connection to a bastion; `certified_name` is what the host's certificate must be
-    made out to, by default its address. Raises `Untrusted` if the host does not prove its
-    identity, before anything of ours is sent to it; `Dropped` if it hung up before
-    that; `MachineError` if this machine is to blame; `Unreachable` for the rest.
+    the connection to a bastion; `dialer` may have gone ahead; `certified_name` is what
+    the host's certificate must be made out to, by default its address. Raises `Untrusted`
+    if the host does not prove its identity, before anything of ours is sent to it;
+    `Dropped` if it hung up before that; `MachineError` if this machine is to blame;
+    `Unreachable` for the rest.
     """
     known = identity(host_key, node.name)
     login = keys.private_key(key)
     client = Client(take=accept_new and not known.is_known)
-    dialer = Dialer(CONNECT_TIMEOUT, through)
+    dialer = dialer or Dialer(through)
     with explained(node, client, dialer, known):
         _name_user()
         connection = await asyncssh.connect(

@@ -5,7 +5,8 @@ import random
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,7 @@ from ..fanout import fan_out
 from ..node import Node
 from .bastion import Bastion, Hop, Route, behind, straight
 from .connection import Connection
-from .dial import Dropped
+from .dial import Dialer, Dropped
 from .patience import Patience
 
 HANDSHAKES = 64
@@ -31,6 +32,10 @@ _Link = tuple[str, str | None, int, bytes]
 
 _Server = tuple[str | None, int, str | None]
 """An address and port, and the bastion that it is behind."""
+
+
+_Connect = Callable[..., Awaitable[tuple[Connection, str]]]
+"""Opens a connection, and returns it with the host key that was proven."""
 
 
 class Connections:
@@ -60,6 +65,7 @@ class Connections:
         self._open: dict[_Link, Connection] = {}
         self._refused: dict[_Link, tuple[float, TinycloudError]] = {}
         self._turn: defaultdict[_Link, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._loading: asyncio.Future[_Connect] | None = None
         self._window = asyncio.Semaphore(HANDSHAKES)
         self._server_windows: defaultdict[_Server, asyncio.Semaphore] = defaultdict(
             lambda: asyncio.Semaphore(HANDSHAKES_PER_SERVER)
@@ -179,21 +185,21 @@ class Connections:
         self, node: Node, route: Route, *, accept_new: bool, host_key: str | None
     ) -> Connection:
         """Open a connection; a server that hangs up before it greets us is asked again."""
-        # Loaded with the first connection, in a thread: it takes 0.3 s, and others wait for us.
-        connect = _load() if _CONNECT in sys.modules else await asyncio.to_thread(_load)
         hop = route.hop
         server = node.address, node.port, hop.bastion.id if hop else None
         patience = Patience()
         while True:
             through = await self._over(node, hop, accept_new=accept_new) if hop else None
             try:
-                async with self._server_windows[server], self._window:
+                async with self._server_windows[server], self._window, self._begun(node) as begun:
+                    connect, dialer = begun
                     connection, proof = await connect(
                         node,
                         key=route.key,
                         host_key=self._pinned(node) if host_key is None else host_key,
                         accept_new=accept_new,
                         through=through,
+                        dialer=dialer,
                         certified_name=self._certified_name(node),
                     )
                 break
@@ -206,6 +212,25 @@ class Connections:
         self._proven(node, proof)
         return connection
 
+    @asynccontextmanager
+    async def _begun(self, node: Node) -> AsyncIterator[tuple[_Connect, Dialer | None]]:
+        """Yield what connects, and what has gone ahead to `node`.
+
+        The first connection loads it, in a thread: that takes 0.2 s, in which others wait
+        for us, and the servers have got to work already.
+        """
+        if _is_loaded():
+            yield _load(), None
+            return
+        if self._loading is None:
+            self._loading = asyncio.get_running_loop().run_in_executor(None, _load)
+        dialer = Dialer()
+        try:
+            await dialer.go_ahead(node.address or "", node.port)
+            yield await asyncio.shield(self._loading), dialer
+        finally:
+            dialer.close()
+
     async def _over(self, node: Node, hop: Hop, *, accept_new: bool) -> Connection:
         """Return the connection to the bastion, which all nodes behind it share."""
         try:
@@ -214,10 +239,11 @@ class Connections:
             raise behind(node, hop, error) from error
 
 
-_CONNECT = f"{__package__}.connect"
+def _is_loaded() -> bool:
+    return hasattr(sys.modules.get(f"{__package__}.connect"), "connect")
 
 
-def _load() -> Callable[..., Awaitable[tuple[Connection, str]]]:
+def _load() -> _Connect:
     from .connect import connect
 
     return connect

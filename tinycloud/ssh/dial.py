@@ -8,6 +8,9 @@ from typing import Any, Protocol, cast
 from ..errors import Unreachable
 from .batch import Batch
 
+CONNECT_TIMEOUT = 10.0
+"""Seconds for TCP to come up, and again for the server's greeting."""
+
 GREETING = b"SSH-"
 LONGEST_PREFACE = 8192
 """Bytes that a server may say before its greeting (RFC 4253, 4.2) until we stop noting them."""
@@ -45,7 +48,7 @@ def _is_literal(host: str) -> bool:
 
 
 class Dialer:
-    """Connects within `timeout` seconds, and gives the server as many to greet.
+    """Connects within `CONNECT_TIMEOUT`, and gives the server as long to greet.
 
     Handed to asyncssh as its `tunnel`; goes `through` another connection, if given one.
     `connected` is whether TCP came up; `heard` is what came before the greeting;
@@ -53,50 +56,87 @@ class Dialer:
     whether we gave up waiting for it.
     """
 
-    def __init__(self, timeout: float, through: Road | None = None) -> None:
-        self.timeout = timeout
+    def __init__(self, through: Road | None = None) -> None:
+        self.timeout = CONNECT_TIMEOUT
         self.connected = False
         self.greeted = False
         self.silent = False
         self.heard = b""
         self._through = through
+        self._ahead: _Preface | None = None
+        self._trouble: Exception | None = None
+
+    async def go_ahead(self, host: str, port: int) -> None:
+        """Connect already, so that the server gets to work; what goes wrong is told later."""
+        try:
+            self._ahead = await self._dial(host, port)
+        except (OSError, UnicodeError) as error:
+            self._trouble = error
 
     async def create_connection(
         self, factory: Callable[[], asyncio.Protocol], host: str, port: int
     ) -> tuple[Any, asyncio.Protocol]:
+        """Connect to `host`, unless that was done ahead, and have its SSH protocol begin."""
+        if self._trouble is not None:
+            raise self._trouble
+        preface, self._ahead = self._ahead or await self._dial(host, port), None
+        return preface.begin(factory())
+
+    async def _dial(self, host: str, port: int) -> "_Preface":
         """Connect to `host`, trying its addresses side by side (RFC 8305)."""
-        loop = asyncio.get_running_loop()
         async with asyncio.timeout(self.timeout):
             if self._through is not None:
-                transport, preface = await self._through.create_connection(
-                    lambda: _Preface(self, factory()), host, port
+                _, preface = await self._through.create_connection(
+                    lambda: _Preface(self), host, port
                 )
             else:
-                transport, preface = await loop.create_connection(
-                    lambda: _Preface(self, factory()),
+                _, preface = await asyncio.get_running_loop().create_connection(
+                    lambda: _Preface(self),
                     host,
                     port,
                     happy_eyeballs_delay=None if _is_literal(host) else HEAD_START,
                 )
-        return transport, preface.protocol
+        return cast(_Preface, preface)
+
+    def close(self) -> None:
+        """Hang up, if there is a connection that nobody came for."""
+        if self._ahead is not None:
+            self._ahead.hang_up()
 
 
 class _Preface(asyncio.Protocol):
     """Passes all on to the SSH protocol, and steps aside once the server has greeted."""
 
-    def __init__(self, dialer: Dialer, protocol: asyncio.Protocol) -> None:
-        self.protocol = protocol
+    def __init__(self, dialer: Dialer) -> None:
         self._dialer = dialer
+        self._protocol: asyncio.Protocol | None = None
+        self._early = b""
+        self._end: Exception | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._dialer.connected = True
         self._transport = cast(asyncio.Transport, transport)
         loop = asyncio.get_running_loop()
         self._patience = loop.call_later(self._dialer.timeout, self._give_up)
-        self.protocol.connection_made(cast(asyncio.Transport, Batch(self._transport)))
 
     def session_started(self) -> None:
         """Begin, where our transport is a channel of another connection."""
+
+    def begin(self, protocol: asyncio.Protocol) -> tuple[Any, asyncio.Protocol]:
+        """Hand over to the SSH protocol; raise what has ended the connection already."""
+        if self._end is not None:
+            raise self._end
+        self._protocol = protocol
+        protocol.connection_made(cast(asyncio.Transport, Batch(self._transport)))
+        if self._early:
+            self._transport.resume_reading()
+            protocol.data_received(self._early)
+            self._step_aside()
+        return self._transport, protocol
+
+    def hang_up(self) -> None:
+        """End the connection at once."""
+        self._transport.abort()
 
     def _give_up(self) -> None:
         self._dialer.silent = True
@@ -105,7 +145,13 @@ class _Preface(asyncio.Protocol):
     def data_received(self, data: bytes, datatype: None = None) -> None:
         if not self._dialer.greeted:
             self._listen(data)
-        self.protocol.data_received(data)
+        if self._protocol is not None:
+            self._step_aside()
+            self._protocol.data_received(data)
+            return
+        self._early += data
+        if self._dialer.greeted or len(self._early) >= LONGEST_PREFACE:
+            self._transport.pause_reading()  # it is not our turn to take more
 
     def _listen(self, data: bytes) -> None:
         heard = self._dialer.heard + data
@@ -114,18 +160,25 @@ class _Preface(asyncio.Protocol):
         if greeting:
             self._dialer.greeted = True
             self._patience.cancel()
-            if isinstance(self._transport, asyncio.Transport):  # a channel has no such thing
-                self._transport.set_protocol(self.protocol)
+
+    def _step_aside(self) -> None:
+        # A channel has no such thing.
+        if self._dialer.greeted and isinstance(self._transport, asyncio.Transport):
+            self._transport.set_protocol(cast(asyncio.Protocol, self._protocol))
 
     def eof_received(self) -> bool | None:
-        return self.protocol.eof_received()
+        return None if self._protocol is None else self._protocol.eof_received()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._patience.cancel()
-        self.protocol.connection_lost(error)
+        self._end = error or ConnectionResetError("it hung up")
+        if self._protocol is not None:
+            self._protocol.connection_lost(error)
 
     def pause_writing(self) -> None:
-        self.protocol.pause_writing()
+        if self._protocol is not None:
+            self._protocol.pause_writing()
 
     def resume_writing(self) -> None:
-        self.protocol.resume_writing()
+        if self._protocol is not None:
+            self._protocol.resume_writing()
