@@ -13,6 +13,7 @@ bring them. Nothing here is a test: a busy machine must not fail a build.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -134,11 +135,11 @@ def compare(sshd: OpenSSH, chosen: argparse.Namespace, folder: Path) -> None:
         only = chosen.only.split(",") if chosen.only else runs
         wanted = {name: run for name, run in runs.items() if name in only}
         found[count] = measured(sshd, wanted, chosen.rounds)
-        print(table(count, found[count]))
+        print(table(count, found[count]), flush=True)
         if count == PROMISED:
             print(promises(found[count]), flush=True)
-    if chosen.chart:
-        chosen.chart.write_text(chart(found))
+        if chosen.chart:
+            chosen.chart.write_text(chart(found))
     if chosen.open:
         runs = dict(contenders(one, rack(sshd, chosen.open, folder), folder))
         settle(sshd)
@@ -155,6 +156,7 @@ def main() -> None:
     parser.add_argument("--only", help="only these contenders")
     parser.add_argument("--chart", type=Path, help="file for a chart")
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was started has to end, too
     program = sshd_program()
     if program is None:
         sys.exit("needs OpenSSH's sshd (apt install openssh-server)")
