@@ -63,13 +63,14 @@ class Ending:
         if not isinstance(error, Refusal) or error.code != "InvalidInstanceID.NotFound":
             self.kept.update(dict.fromkeys(spoiling, error))
             return others
-        hidden = sorted(one for one in spoiling if self.sight.is_young(one))
-        if not hidden or time.monotonic() > end:
-            return others  # they are gone
         if others:
             await self._terminate(others)
-        await asyncio.sleep(INTERVAL)
-        return hidden
+        seen = await self.sight.look(since=time.monotonic())
+        there = sorted(one.id for one in seen if one.id in spoiling and one.lives)
+        if time.monotonic() > end:
+            self.kept.update(dict.fromkeys(there, error))
+            return []
+        return there
 
     async def _await(self, ids: Collection[str]) -> None:
         end = time.monotonic() + TERMINATION

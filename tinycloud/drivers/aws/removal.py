@@ -32,6 +32,8 @@ class Removal:
     async def run(self, indices: Collection[int] | None) -> None:
         """Remove the nodes with these indices, or all; raise `ResourcesRemain` for what stays."""
         await self._end(indices)
+        if self.kept:  # it is in the security group, which so must stay
+            raise self._remains()
         while left := await self._others():
             if any(one.lives for one in left):
                 break
@@ -39,8 +41,11 @@ class Removal:
         else:
             await self._remove_groups(indices)
         if self.kept:
-            what = f"not all of group '{self.tag}' of '{self.cluster}' could be destroyed"
-            raise remains(what, self.kept, self.names, self.account.region)
+            raise self._remains()
+
+    def _remains(self) -> ResourcesRemain:
+        what = f"not all of group '{self.tag}' of '{self.cluster}' could be destroyed"
+        return remains(what, self.kept, self.names, self.account.region)
 
     async def _ours(self, *, since: float | None = None) -> list[Instance]:
         seen = await self.account.sight(self.cluster).look(since=since)
@@ -48,7 +53,8 @@ class Removal:
 
     async def _others(self) -> list[Instance]:
         """Return what is left of the cluster, but for what would not go."""
-        return [one for one in await self._ours() if one.id not in self.kept]
+        ours = await self._ours()
+        return [one for one in ours if one.id not in self.kept]
 
     async def _end(self, indices: Collection[int] | None, *, since: float | None = None) -> None:
         doomed = [
@@ -88,7 +94,7 @@ class Removal:
                     raise
             await asyncio.sleep(INTERVAL)
             await self._end(indices, since=time.monotonic())
-            if any(one.lives for one in await self._others()):
+            if self.kept or any(one.lives for one in await self._others()):
                 return  # of another group of this cluster, whose end this is left to
 
 

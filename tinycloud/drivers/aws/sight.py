@@ -124,8 +124,3 @@ class Sight:
             absent = frozenset({ABSENT}) & (held.older if held is not None else frozenset())
             older = _OLDER.get(after, frozenset()) | absent
             self._held[one.id] = _Held(replace(one, state=after), older, until)
-
-    def is_young(self, id_: str) -> bool:
-        """Return whether a call of ours has made this instance so lately that EC2 may hide it."""
-        held = self._held.get(id_)
-        return held is not None and time.monotonic() < held.until and ABSENT in held.older
