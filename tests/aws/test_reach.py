@@ -76,6 +76,18 @@ def test_rules() -> None:
     assert nobody.cause.endswith("let in nobody")
 
 
+def test_users() -> None:
+    """An image whose name tells of another user is a reason; one that tells nothing is none."""
+    image = {"ImageId": "ami-1", "Name": "debian-12-amd64-20260501"}
+    assert reach.of_user(image, "admin", "c") is None
+    assert reach.of_user({}, "root", "c") is None
+    assert reach.of_user({"ImageId": "ami-2", "Name": "mine"}, "root", "c") is None
+    found = reach.of_user(image, "ubuntu", "c")
+    assert found is not None
+    assert found.cause.endswith("has user admin, and we log in as ubuntu")
+    assert "--user admin" in found.fix
+
+
 def test_a_console_can_do_no_harm() -> None:
     """Only its end is shown, on one line, with escapes for what moves a cursor."""
     text = "boot\n" * 1000 + "one\n\n\x1b]0;title\x07two\r\nthree\u202e\n"

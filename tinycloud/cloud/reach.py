@@ -34,11 +34,13 @@ class Reach:
     async def explained(self, node: Node, error: Unreachable) -> Unreachable:
         """Return the error, with the likeliest cause first if one is known.
 
-        Only what time might mend is looked into: anything else has said its cause. Of many
+        Only what time might mend, and a login that is refused, is looked into: anything
+        else has said its cause. Of many
         nodes that fail alike the first is looked into, and the others are given its cause
         if that is theirs too.
         """
-        if not error.transient or isinstance(node, Bastion) or node.tag not in self._groups:
+        is_open = error.transient or error.reason == "auth"
+        if not is_open or isinstance(node, Bastion) or node.tag not in self._groups:
             return error
         async with self._turns[node.tag]:
             when, shared = self._found.get(node.tag, (0.0, None))
@@ -68,6 +70,6 @@ def with_reasons(error: Unreachable, reasons: tuple[Reason, ...]) -> Unreachable
         error.what,
         cause=causes,
         fix=reasons[0].fix or error.fix,
-        transient=True,
+        transient=error.transient,
         reason=error.reason,
     )

@@ -174,8 +174,7 @@ def _image(described: Mapping[str, Any], architecture: str, username: str) -> Im
 
 def _username(described: Mapping[str, Any], name: str) -> str:
     """Return who logs in to an image, as its name tells."""
-    said = f"{described.get('Name', '')} {described.get('ImageLocation', '')} {name}"
-    found = next((user for pattern, user in _USERNAMES if pattern.search(said)), None)
+    found = likely_username(described, name)
     if found is None:
         raise InvalidInput(
             f"it is not known who logs in to image {described['ImageId']}",
@@ -183,3 +182,9 @@ def _username(described: Mapping[str, Any], name: str) -> str:
             fix="say so, as in: --user ec2-user",
         )
     return found
+
+
+def likely_username(described: Mapping[str, Any], name: str = "") -> str | None:
+    """Return who logs in to images that are called so; None if that is not known."""
+    said = f"{described.get('Name', '')} {described.get('ImageLocation', '')} {name}"
+    return next((user for pattern, user in _USERNAMES if pattern.search(said)), None)

@@ -12,6 +12,7 @@ from ...node import Node
 from ...text import printable
 from .allowing import Permission, lets_in, networks, rules
 from .asking import Ask, every, filters
+from .image import likely_username
 
 TAIL_LINES, TAIL_LENGTH = 3, 300
 """How much of a console is shown: its last lines, as a node may have been made to print them."""
@@ -42,6 +43,7 @@ async def explain(
     reasons.append(of_address(instance))
     tables = await _route_tables(ask, instance)
     reasons.append(of_routes(tables, instance.get("SubnetId", "")))
+    reasons.append(of_user(await _image(ask, instance), node.username, cluster))
     reasons.append(await _of_console(ask, node))
     return tuple(reason for reason in reasons if reason is not None)
 
@@ -110,6 +112,28 @@ def _leads_out(route: Mapping[str, Any]) -> bool:
     everywhere = route.get("DestinationCidrBlock") == "0.0.0.0/0"
     gateway = str(route.get("GatewayId", ""))
     return everywhere and gateway.startswith("igw-") and route.get("State") != "blackhole"
+
+
+def of_user(image: Mapping[str, Any], username: str, cluster: str) -> Reason | None:
+    """Return the reason if images that are called so have another user than we log in as."""
+    likely = likely_username(image)
+    if likely in (None, username):
+        return None
+    return Reason(
+        f"image {image.get('ImageId')} ({printable(str(image.get('Name')))[:TAIL_LENGTH]}) "
+        f"has user {likely}, and we log in as {printable(username)}",
+        f"destroy the cluster, and launch it with --user {likely}",
+        shared=True,
+    )
+
+
+async def _image(ask: Ask, instance: Instance) -> Mapping[str, Any]:
+    try:
+        answer = await ask("describe_images", ImageIds=[instance.get("ImageId", "")])
+    except TinycloudError:
+        return {}
+    found: Mapping[str, Any] = next(iter(answer.get("Images", ())), {})
+    return found
 
 
 async def _route_tables(ask: Ask, instance: Instance) -> list[Mapping[str, Any]]:
