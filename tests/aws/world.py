@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tinycloud.drivers.aws import ending, launching, network, power, removal, sight
+
 from .containers import Containers
 from .moto import new_account
 from .proxy import Proxy, Thread, serving
@@ -136,3 +138,12 @@ def aws_settings(url: str, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Non
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch, made: World | None = None) -> None:
+    """Have the driver look often, and machines take no time: it is not that which is tested."""
+    for module in (ending, launching, network, power, removal, sight):
+        for name in {"INTERVAL", "LOOK_AGAIN"} & set(vars(module)):
+            monkeypatch.setattr(module, name, 0.05)
+    if made is not None:
+        made.states.seconds = dict.fromkeys(made.states.seconds, 0.05)
