@@ -40,6 +40,14 @@ async def test_one_look_serves_all_who_wait() -> None:
     assert roster.nodes == provider.nodes
 
 
+async def test_a_node_that_has_an_address_need_not_run() -> None:
+    """Whoever knows where a node will answer may begin to ask there."""
+    nodes = (replace(PENDING[0], address="::1"), *PENDING[1:])
+    provider = Provider()
+    found = await Roster("web", nodes, provider.look).addressed(0, time.monotonic() + 30)
+    assert (found.status, found.address, provider.looks) == (Status.PENDING, "::1", [])
+
+
 async def test_looks_are_spaced() -> None:
     """There is some time between two looks, and more each time."""
     provider = Provider()

@@ -44,11 +44,23 @@ class _Safe(logging.Formatter):
         return "\n".join(printable(line) for line in super().format(record).split("\n"))
 
 
+_DRIVERS = "tinycloud.drivers"
+
+
+class _Told(logging.Handler):
+    """Tells the user at once what a driver warns of, such as a zone that has no machines left."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        note(record.getMessage())
+
+
 def prepare() -> None:
     """Have streams that always take what we write, and a log only if it was asked for."""
     _mend_streams()
     log: logging.Handler = logging.StreamHandler() if MANNER.debug else logging.NullHandler()
     log.setFormatter(_Safe("%(levelname)s %(name)s: %(message)s"))
+    if not MANNER.debug:
+        logging.getLogger(_DRIVERS).addHandler(_Told(logging.WARNING))
     logging.basicConfig(level=logging.DEBUG if MANNER.debug else logging.WARNING, handlers=[log])
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = _log_unraisable

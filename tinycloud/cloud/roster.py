@@ -30,10 +30,13 @@ class Roster:
         return tuple(node for _, node in sorted(self._nodes.items()))
 
     async def addressed(self, index: int, deadline: float) -> Node:
-        """Return the node once it runs and has an address, or raise why it never will."""
+        """Return the node once it has an address, or raise why it never will.
+
+        Some providers tell the address before they call a machine running: SSH may answer then.
+        """
         try:
             async with asyncio.timeout(deadline - time.monotonic()):
-                while not _addressed(node := self.alive(index)):
+                while not (node := self.alive(index)).address:
                     await self.refresh()
         except TimeoutError as error:
             raise ProviderError(
@@ -64,7 +67,3 @@ class Roster:
             self._nodes = {node.index: node for node in await self._look()}
             self._looked = time.monotonic()
             self._interval = min(1.5 * self._interval, LONGEST_INTERVAL)
-
-
-def _addressed(node: Node) -> bool:
-    return node.status is Status.RUNNING and bool(node.address)

@@ -48,7 +48,9 @@ class Ground:
             )
         name = old.image if old is not None else wanted
         username = (old.username if old is not None else self.options.username) or None
-        ssm = await self.account.service("ssm")
+        # Only names have to be looked up there.
+        by_id = name is not None and name.startswith("ami-")
+        ssm = self.account.ask if by_id else await self.account.service("ssm")
         return await self.account.once(
             f"image {name} {username}",
             lambda: image.find(self.account.ask, ssm, name, self.options.architecture, username),

@@ -53,8 +53,9 @@ class Options:
             )
         if self.size is not None and not 1 <= self.size <= LARGEST_DISK:
             raise InvalidInput(f"no disk has {self.size} GiB", fix=f"give 1 to {LARGEST_DISK}")
-        if odd := next((port for port in self.ports if not 1 <= port <= 65535), None):
-            raise InvalidInput(f"there is no port {odd}", fix="give 1 to 65535")
+        for port in self.ports:
+            if not 1 <= port <= 65535:
+                raise InvalidInput(f"there is no port {port}", fix="give 1 to 65535")
         if self.fallback and not self.spot:
             raise InvalidInput("a fallback has no use without spot", fix="ask for spot too")
         _check_tags(self.tags)

@@ -60,9 +60,9 @@ def unpacked(text: str) -> tuple[int, ...]:
     found: list[int] = []
     try:
         for run in text.split(","):
-            first, _, last = run.partition("-")
-            span = range(int(first), int(last or first) + 1)
-            if span.start < 0 or len(span) + len(found) > MOST:
+            first, dash, last = run.partition("-")
+            span = range(int(first), int(last if dash else first) + 1)
+            if len(span) + len(found) > MOST:
                 return ()
             found += span
     except ValueError:

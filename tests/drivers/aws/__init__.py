@@ -1,0 +1,1 @@
+"""The plain rooms of the aws driver: what needs no EC2."""
