@@ -94,6 +94,26 @@ def test_allow(launched: World) -> None:
     ]
 
 
+def test_who_has_moved_is_told_so(launched: World) -> None:
+    """A login and a command that get no answer say that the rules are of another address."""
+    groups = launched.ask("DescribeSecurityGroups").tree.findall("securityGroupInfo/item")
+    (group,) = [one for one in groups if one.findtext("groupName", "").startswith("tinycloud-v-")]
+    rule = {"IpProtocol": "tcp", "FromPort": "22", "ToPort": "22"}
+    rule["IpRanges.1.CidrIp"] = "127.0.0.1/32"
+    launched.ask(
+        "RevokeSecurityGroupIngress",
+        GroupId=group.findtext("groupId", ""),
+        **{f"IpPermissions.1.{name}": value for name, value in rule.items()},
+    )
+    login = tinycloud("login", "v")
+    assert login.returncode == 5
+    assert "your address is 127.0.0.1, and the rules of the cluster let in nobody" in login.stderr
+    assert login.stderr.endswith("fix: tinycloud allow v\n")
+    executed = tinycloud("execute", "v", "-e", "true")
+    assert executed.returncode == 5
+    assert executed.stderr.count("your address is 127.0.0.1") >= 1
+
+
 @pytest.mark.parametrize("words", [(*LAUNCH, "--dry"), LAUNCH, ("reap",), ("list", "v")])
 def test_no_credentials(
     ec2: World, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
