@@ -26,9 +26,10 @@ from . import (
 )
 from .allowing import checked_network, reopen
 from .client import Account
+from .ending import Ending
 from .ground import Ground
 from .image import check_name
-from .instances import Instance, chosen
+from .instances import Instance, chosen, doubles
 from .options import Options
 from .removal import Removal, remains
 
@@ -152,6 +153,8 @@ class AWS(Driver):
             sight = account.sight(spec.cluster)
             seen = await sight.look()
             generation = owner.to_launch(spec, seen, account.region)
+            if twice := doubles(seen, spec.tag, generation):
+                await Ending(call=account.ask, sight=sight).end(twice)
             there = chosen(seen, spec.tag, generation)
             stopped = [one for one in there if one.status is Status.STOPPED]
             missing = batches.missing(spec.count, (one.index for one in there))

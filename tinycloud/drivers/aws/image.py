@@ -1,5 +1,6 @@
 """Which image new machines are made from, and who logs in to it."""
 
+import logging
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,9 +9,12 @@ from typing import Any
 from ...errors import InvalidInput, ProviderError
 from .architecture import ARM
 from .asking import Ask, every, filters
-from .refusal import Refusal
 
 DEFAULT = "ubuntu"
+PATIENCE = 15.0
+"""Seconds for which SSM is asked again: there is another way to find most images."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,8 +112,8 @@ async def _of_family(ask: Ask, ssm: Ask, family: _Family, architecture: str) -> 
         return await _described(
             ask, await _parameter(ssm, family.named(family.parameter, architecture))
         )
-    except Refusal:  # nobody needs that permission: the publisher's images can be looked at
-        pass
+    except ProviderError as error:  # nobody needs that: the publisher's images can be looked at
+        _log.debug("no image from SSM: %s", error)
     found = await every(
         ask,
         "describe_images",
@@ -133,7 +137,7 @@ def newest(images: Iterable[Mapping[str, Any]], name: str) -> Mapping[str, Any]:
 
 
 async def _parameter(ssm: Ask, name: str) -> str:
-    answer = await ssm("get_parameter", Name=name)
+    answer = await ssm("get_parameter", Name=name, patience=PATIENCE)
     value = str(answer["Parameter"]["Value"])
     if not value.startswith("ami-"):
         raise InvalidInput(f"{name} names no image", fix="give a parameter that holds ami-...")

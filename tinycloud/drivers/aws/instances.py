@@ -122,6 +122,22 @@ def chosen(instances: Iterable[Instance], tag: str, generation: str = "") -> tup
     return tuple(found[key] for key in sorted(found))
 
 
+def doubles(instances: Iterable[Instance], tag: str, generation: str) -> tuple[Instance, ...]:
+    """Return the living instances of a group that have an index which an earlier one has.
+
+    Tokens prevent them but for one case: a launch that was killed in a zone to which it had
+    come from a full one, and that is done again while EC2 does not show yet what it made,
+    and the first zone has room now.
+    """
+    every = tuple(instances)
+    first = {one.id for one in chosen(every, tag, generation)}
+    return tuple(
+        one
+        for one in every
+        if one.lives and (one.tag, one.generation) == (tag, generation) and one.id not in first
+    )
+
+
 def _age(instance: Instance) -> tuple[float, str]:
     launched = instance.launched_at
     return (launched.timestamp() if launched else 0.0, instance.id)

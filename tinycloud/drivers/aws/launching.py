@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,7 +39,7 @@ class Order:
     options: Options
     image: Image
     group_id: str
-    user_data: str
+    user_data: str = field(repr=False)
     tags: Mapping[str, str]
     places: tuple[Place, ...]
 
