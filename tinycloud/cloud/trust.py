@@ -5,6 +5,7 @@ from ..node import Node
 from ..ssh.bastion import Bastion
 from ..ssh.known_hosts import AUTHORITY, REVOKED
 from ..store import ClusterFolder
+from ..store.keys import LoginKey
 from .access import Access
 
 
@@ -22,6 +23,7 @@ class Trust:
         self._made = {group.tag for group in groups if group.driver.makes_machines}
         self._planted = {group.tag for group in groups if group.driver.plants_host_keys}
         self._pins: dict[str, str | None] = {}
+        self._own: LoginKey | None = None
 
     def host_key(self, node: Node) -> str | None:
         """Return what the node must prove.
@@ -72,9 +74,9 @@ class Trust:
 
     def _authority(self, node: Node) -> str | None:
         """Return who may vouch for the node: our own login key before what the driver says."""
-        own = self._folder.login_key()
+        self._own = self._own or self._folder.login_key()
         told = [line for line in _lines(node) if line.startswith(AUTHORITY)]
-        lines = told if own is None else [f"{AUTHORITY} {own.public}"]
+        lines = told if self._own is None else [f"{AUTHORITY} {self._own.public}"]
         return "\n".join(" ".join(line.split()[:3]) for line in lines) or None  # no comments
 
     def _is_made(self, node: Node) -> bool:
