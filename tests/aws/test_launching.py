@@ -247,6 +247,33 @@ async def test_refused_for_good(ec2: World, trouble: object, said: str, fix: str
     assert ec2.instances() == {}
 
 
+async def test_a_key_that_is_not_there(ec2: World) -> None:
+    """Nothing settles that nobody made: a name typed wrong is said at once."""
+    ec2.troubles.append(
+        Forbidden(
+            "RunInstances", "InvalidKeyPair.NotFound", "The key pair 'no' does not exist", 400
+        )
+    )
+    with pytest.raises(ProviderError, match="no such key pair") as caught:
+        await launched(AWS(key="no"))
+    assert "leave -k out" in caught.value.fix
+    assert ec2.proxy.count("RunInstances") == 1
+
+
+async def test_a_group_that_is_not_known_everywhere_yet(ec2: World) -> None:
+    """What was made a moment ago is waited for."""
+    said = "The security group 'sg-01234567' does not exist"
+
+    async def forgetful(request: Request, ask: Ask) -> Answer:
+        concerned = request.action in ("AuthorizeSecurityGroupIngress", "RunInstances")
+        if concerned and ec2.proxy.count(request.action) <= 2:
+            raise Refused("InvalidGroup.NotFound", said)
+        return await ask(request)
+
+    ec2.troubles.append(forgetful)
+    assert await launched(AWS()) == [0, 1, 2]
+
+
 async def test_without_credentials(ec2: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """Three ways to give them are named; making a driver asks for nothing."""
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Collection
 from typing import Any
 
 from ...errors import InvalidInput, ProviderError, TinycloudError
@@ -16,6 +17,11 @@ PATIENCE = 120.0
 
 SETTLING = 60.0
 """Seconds that something new may take to be known everywhere at EC2."""
+
+NEW_GROUP = ("InvalidGroup.NotFound",)
+NEW_ROLE = ("InvalidParameterValue",)
+MOVING = ("InvalidInstanceID.NotFound", "IncorrectInstanceState")
+"""Codes that pass, about a group, a role, and instances, that are new or on their way."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 8.0
 _log = logging.getLogger(__name__)
@@ -30,20 +36,25 @@ class Caller:
         self._limiter = limiter
 
     async def __call__(
-        self, operation: str, *, settling: bool = False, patience: float = PATIENCE, **words: Any
+        self,
+        operation: str,
+        *,
+        settling: Collection[str] = (),
+        patience: float = PATIENCE,
+        **words: Any,
     ) -> Answer:
         """Make one call, given its name as botocore has it, and return what is answered.
 
-        With `settling` it is about something that we have made just now, which EC2 may
-        not know everywhere yet. Raises `Refusal`, or `ProviderError` where AWS can't be
-        reached.
+        `settling` are the codes by which EC2 may say that it does not know everywhere yet
+        what was made just now: those are waited out, too. Raises `Refusal`, or
+        `ProviderError` where AWS can't be reached.
         """
         begun, pause = time.monotonic(), FIRST_PAUSE
         while True:
             try:
                 return await self._once(operation, words)
             except TinycloudError as error:
-                end = begun + _patience(error, settling=settling, patience=patience)
+                end = begun + _patience(error, settling, patience)
                 wait = random.uniform(pause / 2, pause)  # noqa: S311  # it keeps no secret
                 if time.monotonic() + wait > end:
                     raise
@@ -123,12 +134,14 @@ def _first_line(error: Exception) -> str:
     return "".join(str(error).splitlines()[:1])[:300]
 
 
-def _patience(error: TinycloudError, *, settling: bool, patience: float) -> float:
+def _patience(error: TinycloudError, settling: Collection[str], patience: float) -> float:
     """Return for how many seconds it makes sense to ask again."""
     if isinstance(error, NoAnswer):
         return patience
     if isinstance(error, Refusal) and error.kind is Kind.RETRY:
         return patience
-    if isinstance(error, Refusal) and error.kind is Kind.PROPAGATION and settling:
+    if not isinstance(error, Refusal):
+        return 0.0
+    if error.kind is Kind.PROPAGATION and error.code in settling:
         return min(patience, SETTLING)
     return 0.0

@@ -15,7 +15,7 @@ from ...store.keys import new_key
 from . import batches, tags
 from .asking import every, filters
 from .batches import Place
-from .call import SETTLING, Caller
+from .call import NEW_GROUP, NEW_ROLE, SETTLING, Caller
 from .image import Image
 from .lifetime import expiry
 from .options import Options
@@ -203,7 +203,12 @@ class _Batch:
             try:
                 # What EC2 has begun can't be called back: its answer says what there is.
                 answer = await to_the_end(
-                    self._call("run_instances", settling=True, **words, ClientToken=token)
+                    self._call(
+                        "run_instances",
+                        settling=(*NEW_GROUP, *NEW_ROLE),
+                        **words,
+                        ClientToken=token,
+                    )
                 )
                 described = answer["Instances"]
             except Refusal as error:

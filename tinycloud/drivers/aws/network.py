@@ -11,7 +11,7 @@ from . import tags
 from .allowing import opened, openings, permissions
 from .asking import Ask, every, filters
 from .batches import Subnet
-from .call import SETTLING, Caller
+from .call import NEW_GROUP, SETTLING, Caller
 from .refusal import Kind, Refusal
 
 LOOK_AGAIN = 1.0
@@ -125,7 +125,10 @@ async def _open(
         return
     try:
         await call(
-            "authorize_security_group_ingress", settling=True, GroupId=id_, IpPermissions=wanted
+            "authorize_security_group_ingress",
+            settling=NEW_GROUP,
+            GroupId=id_,
+            IpPermissions=wanted,
         )
     except Refusal as error:
         if error.kind is not Kind.EXISTS:

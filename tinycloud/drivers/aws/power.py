@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 
 from ...errors import ProviderError
 from .batches import LARGEST
-from .call import Caller
+from .call import MOVING, Caller
 from .instances import Instance
 from .sight import INTERVAL, Sight
 
@@ -19,7 +19,7 @@ async def start(call: Caller, sight: Sight, stopped: Collection[Instance]) -> No
     if any(one.state == "stopping" for one in stopped):
         await await_all(sight, stopped, lambda one: one.state != "stopping", "to stop")
     for ids in pieces(one.id for one in stopped):
-        answer = await call("start_instances", settling=True, InstanceIds=ids)
+        answer = await call("start_instances", settling=MOVING, InstanceIds=ids)
         sight.moved(answer["StartingInstances"])
 
 
@@ -27,7 +27,7 @@ async def stop(call: Caller, sight: Sight, running: Collection[Instance]) -> Non
     """Stop these, and wait until they have."""
     going = [one for one in running if one.state in ("pending", "running")]
     for ids in pieces(one.id for one in going):
-        answer = await call("stop_instances", settling=True, InstanceIds=ids)
+        answer = await call("stop_instances", settling=MOVING, InstanceIds=ids)
         sight.moved(answer["StoppingInstances"])
     await await_all(sight, running, lambda one: one.state == "stopped" or not one.lives, "to stop")
 

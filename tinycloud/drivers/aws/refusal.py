@@ -44,7 +44,6 @@ _TABLE = {
         "InvalidInstanceID.NotFound",
         "InvalidGroup.NotFound",
         "InvalidKeyPair.NotFound",
-        "InvalidSubnetID.NotFound",
         "IncorrectInstanceState",
     ),
     Kind.EXISTS: (
