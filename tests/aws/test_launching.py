@@ -157,6 +157,31 @@ async def test_spot_and_back(ec2: World) -> None:
     assert await launched(AWS(spot=True, fallback=True)) == [0, 1, 2]
 
 
+async def test_a_cancelled_launch_knows_what_it_made(ec2: World) -> None:
+    """A cancellation waits for EC2's answer, so that what is not shown yet is destroyed too."""
+    ec2.troubles.append(Invisible(seconds=3.0))
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def slow(request: Request, ask: Ask) -> Answer:
+        if request.action == "RunInstances":
+            loop.call_soon_threadsafe(asked.set)
+            await asyncio.sleep(0.5)
+        return await ask(request)
+
+    ec2.troubles.append(slow)
+    async with AWS() as driver:
+        await driver.prepare(SPEC)
+        task = asyncio.ensure_future(driver.start(SPEC))
+        await asked.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert [node.index for node in await driver.list(SPEC)] == [0, 1, 2]
+        await driver.destroy(SPEC)
+    assert ec2.left() == []
+
+
 async def test_new_instances_may_not_be_seen_yet(ec2: World) -> None:
     """What EC2 has launched is listed, though it does not show it for a while."""
     ec2.troubles.append(Invisible(seconds=3.0))

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ...errors import InvalidInput, ProviderError, TinycloudError
+from ...fanout import to_the_end
 from .asking import Answer
 from .limiter import Limiter
 from .refusal import Kind, Refusal
@@ -41,18 +42,20 @@ class Caller:
         *,
         settling: Collection[str] = (),
         patience: float = PATIENCE,
+        keep: Callable[[Answer], object] | None = None,
         **words: Any,
     ) -> Answer:
         """Make one call, given its name as botocore has it, and return what is answered.
 
         `settling` are the codes by which EC2 may say that it does not know everywhere yet
-        what was made just now: those are waited out, too. Raises `Refusal`, or
-        `ProviderError` where AWS can't be reached.
+        what was made just now: those are waited out, too. With `keep` no cancellation
+        comes between EC2 and us while it makes something: `keep` is given the answer, which
+        says what there is. Raises `Refusal`, or `ProviderError` where AWS can't be reached.
         """
         begun, pause = time.monotonic(), FIRST_PAUSE
         while True:
             try:
-                return await self._once(operation, words)
+                return await self._once(operation, words, keep)
             except TinycloudError as error:
                 end = begun + _patience(error, settling, patience)
                 wait = random.uniform(pause / 2, pause)  # noqa: S311  # it keeps no secret
@@ -62,12 +65,15 @@ class Caller:
             await asyncio.sleep(wait)
             pause = min(2 * pause, 2.0 if settling else LONGEST_PAUSE)
 
-    async def _once(self, operation: str, words: dict[str, Any]) -> Answer:
+    async def _once(
+        self, operation: str, words: dict[str, Any], keep: Callable[[Answer], object] | None
+    ) -> Answer:
         await self._limiter.wait(operation)
         begun = time.monotonic()
         outcome = "cut off"
         try:
-            answer: Answer = await getattr(self._client, operation)(**words)
+            answered = self._answered(operation, words, keep)
+            answer = await (answered if keep is None else to_the_end(answered))
             outcome = "ok"
         except Exception as error:
             raised = self._in_our_words(operation, error)
@@ -75,6 +81,14 @@ class Caller:
             raise raised from error
         finally:
             _log.debug("%s: %s after %.3f s", operation, outcome, time.monotonic() - begun)
+        return answer
+
+    async def _answered(
+        self, operation: str, words: dict[str, Any], keep: Callable[[Answer], object] | None
+    ) -> Answer:
+        answer: Answer = await getattr(self._client, operation)(**words)
+        if keep is not None:
+            keep(answer)
         return answer
 
     def _in_our_words(self, operation: str, error: Exception) -> TinycloudError:

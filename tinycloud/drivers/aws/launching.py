@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ...errors import ProviderError
-from ...fanout import fan_out, to_the_end
+from ...fanout import fan_out
 from ...group import GroupSpec
 from ...store.keys import new_key
 from . import batches, tags
@@ -201,14 +201,12 @@ class _Batch:
             if token in self._ended:
                 continue
             try:
-                # What EC2 has begun can't be called back: its answer says what there is.
-                answer = await to_the_end(
-                    self._call(
-                        "run_instances",
-                        settling=(*NEW_GROUP, *NEW_ROLE),
-                        **words,
-                        ClientToken=token,
-                    )
+                answer = await self._call(
+                    "run_instances",
+                    settling=(*NEW_GROUP, *NEW_ROLE),
+                    keep=lambda answer: self._sight.launched(answer["Instances"]),
+                    **words,
+                    ClientToken=token,
                 )
                 described = answer["Instances"]
             except Refusal as error:

@@ -1,12 +1,12 @@
 """Where a cluster lives: subnets that were there, and one security group of its own."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from ...errors import InvalidInput, ProviderError
-from ...fanout import to_the_end
 from . import tags
 from .allowing import opened, openings, permissions
 from .asking import Ask, every, filters
@@ -16,6 +16,8 @@ from .refusal import Kind, Refusal
 
 LOOK_AGAIN = 1.0
 """Seconds between two looks for a group that somebody else has just made."""
+
+_log = logging.getLogger(__name__)
 
 Group = Mapping[str, Any]
 
@@ -84,15 +86,13 @@ async def _made(call: Caller, vpc: str, name: str, cluster: str, words: Mapping[
     """Make the group, unless another process was first: then it is the one that is shown soon."""
     tagged = tags.specifications(words, ["security-group"])
     try:
-        # What EC2 has begun can't be called back: so it is known, and can be removed.
-        answer = await to_the_end(
-            call(
-                "create_security_group",
-                GroupName=name,
-                Description=f"tinycloud cluster {cluster}",
-                VpcId=vpc,
-                TagSpecifications=tagged,
-            )
+        answer = await call(
+            "create_security_group",
+            keep=lambda made: _log.debug("made %s", made["GroupId"]),
+            GroupName=name,
+            Description=f"tinycloud cluster {cluster}",
+            VpcId=vpc,
+            TagSpecifications=tagged,
         )
         return {"GroupId": answer["GroupId"], "Tags": tagged[0]["Tags"]}
     except Refusal as error:
