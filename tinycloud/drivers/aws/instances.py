@@ -21,7 +21,10 @@ _STATUS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instance:
-    """One instance of some cluster; `state` is EC2's own word, `token` that of its launch."""
+    """One instance of some cluster: `state` is EC2's own word, and `reason` why that is so.
+
+    `token` is that of the call that launched it.
+    """
 
     id: str
     state: str
@@ -39,7 +42,7 @@ class Instance:
     launched_at: datetime | None = None
     expires_at: datetime | None = None
     token: str = ""
-    spot: bool = False
+    reason: str = ""
 
     @property
     def status(self) -> Status:
@@ -93,7 +96,7 @@ def parsed(described: Mapping[str, Any]) -> Instance | None:
         launched_at=described.get("LaunchTime"),
         expires_at=parsed_expiry(told.get(tags.EXPIRES_AT)),
         token=described.get("ClientToken", ""),
-        spot=described.get("InstanceLifecycle") == "spot",
+        reason=described.get("StateReason", {}).get("Message", ""),
     )
 
 

@@ -5,6 +5,7 @@ answered is held to be so until EC2 shows something newer, or long enough has pa
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from typing import Any
 
 from .asking import Ask, every, filters
 from .instances import Instance, parsed
+from .refusal import shortened
 from .tags import CLUSTER
 
 INTERVAL = 1.0
@@ -28,6 +30,7 @@ VANISHED = 10.0
 is shown as terminated for an hour."""
 
 ABSENT = "absent"
+_log = logging.getLogger(__name__)
 
 # What EC2 may still show after a call of ours has brought an instance into this state.
 _OLDER = {
@@ -85,6 +88,10 @@ class Sight:
         return found
 
     def _take(self, seen: dict[str, Instance]) -> None:
+        for one in self._merged():
+            if one.lives and one.id in seen and not seen[one.id].lives:
+                why = shortened(seen[one.id].reason) or "nobody says why"
+                _log.warning("%s (%s) has ended: %s", one.node.name, one.id, why)
         until = time.monotonic() + VANISHED
         for id_, one in self._seen.items():
             if one.lives and id_ not in seen and id_ not in self._held:
