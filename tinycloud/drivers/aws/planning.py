@@ -18,7 +18,7 @@ from .refusal import Refusal
 Probe = Callable[..., Awaitable[str]]
 """Makes one call as a dry run, and returns the code of the error with which all of them end."""
 
-PATIENCE = 3.0
+PATIENCE = 1.0
 """Seconds for which a call is made again that only makes a plan more complete."""
 
 MAY, MAY_NOT = "DryRunOperation", "UnauthorizedOperation"
