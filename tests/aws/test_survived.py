@@ -1,9 +1,10 @@
 """Each trouble that EC2 can make, and what the driver makes of it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pytest
+from _pytest.mark import ParameterSet
 
 from tinycloud import Cloud, Group, ProviderError, ResourcesRemain, TinycloudError
 from tinycloud.drivers.aws import AWS
@@ -47,6 +48,15 @@ INSIDE: dict[str, Callable[[], Rule]] = {
 }
 
 
+def some(names: Iterable[str], *, every: int) -> list[ParameterSet]:
+    """Return these as parameters, of which each second one, say, is for a thorough run only."""
+    thorough = pytest.mark.exhaustive
+    return [
+        pytest.param(name, marks=[thorough] if number % every else [])
+        for number, name in enumerate(names)
+    ]
+
+
 def cloud(type_: str | tuple[str, ...] = TYPE) -> Cloud:
     """Return a cluster of a master and three workers."""
     driver = AWS(image="debian", allow=("192.0.2.7/32",), type=type_)
@@ -69,14 +79,14 @@ async def check_lived(ec2: World) -> None:
     assert ec2.left() == []
 
 
-@pytest.mark.parametrize("name", ON_THE_WAY)
+@pytest.mark.parametrize("name", some(ON_THE_WAY, every=2))
 async def test_trouble_on_the_way(ec2: World, name: str) -> None:
     """The cluster is what was asked for all the same, and leaves nothing."""
     ec2.troubles.append(ON_THE_WAY[name]())
     await check_lived(ec2)
 
 
-@pytest.mark.parametrize("name", INSIDE)
+@pytest.mark.parametrize("name", some(INSIDE, every=2))
 async def test_trouble_inside(ec2: World, name: str) -> None:
     """The cluster is what was asked for all the same, and leaves nothing."""
     ec2.shortages.append(INSIDE[name]())

@@ -1,7 +1,6 @@
 """What DescribeInstances shows: filtered by what is shown, in pages."""
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from itertools import count
 from typing import ClassVar
@@ -48,9 +47,7 @@ class View:
         found = list(instances(tree))
         if not size or len(found) <= size:
             return tree
-        ids = {text(one, "instanceId") for one in found[first : first + size]}
-        page = copy.deepcopy(tree)
-        keep(page, lambda one: text(one, "instanceId") in ids)
+        page = _copied(tree, {text(one, "instanceId") for one in found[first : first + size]})
         more = first + size < len(found)
         say(page, "nextToken", self._token(tree, first + size) if more else None)
         return page
@@ -59,6 +56,24 @@ class View:
         token = f"page-{next(self._numbers)}"
         self._pages[token] = (tree, first)
         return token
+
+
+def _copied(tree: Element, ids: Collection[str]) -> Element:
+    """Return the answer with these instances only; what is kept is not copied but shared."""
+    page, reservations = Element(tree.tag), Element("reservationSet")
+    for reservation in tree.findall("reservationSet/item"):
+        shown = Element("instancesSet")
+        of = reservation.find("instancesSet")
+        shown.extend(
+            one for one in (of if of is not None else ()) if text(one, "instanceId") in ids
+        )
+        if len(shown):
+            item = Element("item")
+            item.extend(one for one in reservation if one.tag != "instancesSet")
+            item.append(shown)
+            reservations.append(item)
+    page.append(reservations)
+    return page
 
 
 def keep(tree: Element, shown: Callable[[Element], bool]) -> None:
