@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from tinycloud import Cloud, Group, ProviderError, ResourcesRemain, TinycloudError
 from tinycloud.drivers.aws import AWS
@@ -48,7 +48,7 @@ INSIDE: dict[str, Callable[[], Rule]] = {
 }
 
 
-def some(names: Iterable[str], *, every: int) -> list[ParameterSet]:
+def some(names: Iterable[str], *, every: int) -> list[Any]:
     """Return these as parameters, of which each second one, say, is for a thorough run only."""
     thorough = pytest.mark.exhaustive
     return [
