@@ -48,6 +48,17 @@ async def test_what_was_launched_last_is_not_forgotten(ec2: World) -> None:
     assert ec2.left() == []
 
 
+async def test_groups_that_turn_up_one_after_the_other(ec2: World) -> None:
+    """Neither of two leaves to the other what is shown only when that one is done."""
+    ec2.troubles.append(Invisible(seconds=4.0))
+    await launched(AWS(), MASTER)
+    await asyncio.sleep(1.5)
+    await launched(AWS())
+    async with AWS() as driver:  # which has seen nothing
+        await asyncio.gather(driver.destroy(SPEC), driver.destroy(MASTER))
+    assert ec2.left() == []
+
+
 async def test_a_protected_instance(ec2: World) -> None:
     """It is named with the command that ends it; all others are ended."""
     await launched(AWS())

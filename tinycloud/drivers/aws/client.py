@@ -37,6 +37,7 @@ class Account:
         self._known: dict[str, Any] = {}
         self._sights: dict[str, Sight] = {}
         self._limiter = Limiter()
+        self.doomed: set[tuple[str, str]] = set()  # groups that are to go: cluster's id, and tag
         self.region, self.profile, self.endpoint = "", options.profile, ""
 
     async def open(self) -> None:

@@ -141,6 +141,7 @@ class AWS(Driver):
             ground = Ground(account, self._options)
             seen = await account.sight(spec.cluster).look()
             generation = owner.to_launch(spec, seen, account.region)
+            account.doomed.discard((generation, spec.tag))
             wanted: tuple[Callable[[], Awaitable[object]], ...] = (
                 lambda: ground.group(spec.cluster, generation),
                 lambda: ground.image(chosen(seen, spec.tag, generation)),
@@ -153,6 +154,7 @@ class AWS(Driver):
             sight = account.sight(spec.cluster)
             seen = await sight.look()
             generation = owner.to_launch(spec, seen, account.region)
+            account.doomed.discard((generation, spec.tag))
             if twice := doubles(seen, spec.tag, generation):
                 await Ending(call=account.ask, sight=sight).end(twice)
             there = chosen(seen, spec.tag, generation)

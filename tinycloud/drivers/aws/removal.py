@@ -31,12 +31,15 @@ class Removal:
 
     async def run(self, indices: Collection[int] | None) -> None:
         """Remove the nodes with these indices, or all; raise `ResourcesRemain` for what stays."""
+        if indices is None:
+            self.account.doomed.add((self.generation, self.tag))
         await self._end(indices)
         if self.kept:  # it is in the security group, which so must stay
             raise self._remains()
         while left := await self._others():
-            if any(one.lives for one in left):
+            if self._stays(left):
                 break
+            await self._end_doomed(left)
             await asyncio.sleep(INTERVAL)  # they end at this moment, and free the group
         else:
             await self._remove_groups(indices)
@@ -69,6 +72,18 @@ class Removal:
         await ending.end(doomed)
         self.kept |= ending.kept
 
+    def _stays(self, left: Collection[Instance]) -> bool:
+        """Return whether some of these are of a group that nobody has asked to destroy."""
+        return any(o.lives and (o.generation, o.tag) not in self.account.doomed for o in left)
+
+    async def _end_doomed(self, left: Collection[Instance]) -> None:
+        """End those that turned up when whoever was to end them had seen none, and was done."""
+        late = [one for one in left if one.lives]
+        self.names |= {one.id: one.node.name for one in late}
+        ending = Ending(call=self.account.ask, sight=self.account.sight(self.cluster))
+        await ending.end(late)
+        self.kept |= ending.kept
+
     async def _remove_groups(self, indices: Collection[int] | None) -> None:
         self.account.forget(group_of(self.cluster, self.generation))
         for group in await network.groups(self.account.ask, self.cluster, self.generation):
@@ -94,7 +109,10 @@ class Removal:
                     raise
             await asyncio.sleep(INTERVAL)
             await self._end(indices, since=time.monotonic())
-            if self.kept or any(one.lives for one in await self._others()):
+            left = await self._others()
+            if not self._stays(left):
+                await self._end_doomed(left)
+            if self.kept or self._stays(left):
                 return  # of another group of this cluster, whose end this is left to
 
 
