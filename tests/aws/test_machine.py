@@ -119,9 +119,11 @@ class Life(RuleBasedStateMachine):
 
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [(4, 8), pytest.param(40, 15, marks=(pytest.mark.exhaustive, pytest.mark.timeout(7200)))],
+    [
+        pytest.param(4, 8, marks=pytest.mark.timeout(300)),
+        pytest.param(40, 15, marks=(pytest.mark.exhaustive, pytest.mark.timeout(7200))),
+    ],
 )
-@pytest.mark.timeout(300)
 def test_any_life_of_a_cluster(
     examples: int, steps: int, server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
