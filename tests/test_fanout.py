@@ -6,7 +6,16 @@ from contextlib import aclosing
 
 import pytest
 
-from tinycloud.fanout import WAITING, Put, alongside, fan_out, stream_out, to_the_end
+from tinycloud import fanout
+from tinycloud.fanout import (
+    WAITING,
+    Put,
+    alongside,
+    fan_out,
+    insistently,
+    stream_out,
+    to_the_end,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -348,3 +357,43 @@ async def test_a_bug_in_the_clean_up_is_not_lost() -> None:
     await door.until(1)
     with pytest.raises(ZeroDivisionError):
         await stream.aclose()
+
+
+async def test_work_that_never_tidies_up_is_cancelled_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A clean-up that waits for ever is broken off, in all of the work's own tasks."""
+    monkeypatch.setattr(fanout, "AGAIN", 0.01)
+    door = Door()
+
+    async def work(item: int) -> None:
+        try:
+            await door.enter(item)
+        finally:
+            await asyncio.Event().wait()
+
+    task = asyncio.ensure_future(insistently(fan_out(work, range(3))))
+    await door.until(3)
+    task.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert (door.cancelled, door.inside) == (3, 0)
+
+
+async def test_insistent_work_returns_and_raises_what_it_does() -> None:
+    """Not cancelled, it is as if awaited by itself; a bug of its clean-up is raised."""
+    door = Door()
+
+    async def bad() -> None:
+        try:
+            await door.enter(0)
+        finally:
+            raise ZeroDivisionError
+
+    assert await insistently(asyncio.sleep(0, 3)) == 3
+    task = asyncio.ensure_future(insistently(bad()))
+    await door.until(1)
+    task.cancel()
+    with pytest.raises(ZeroDivisionError):
+        await task

@@ -62,6 +62,32 @@ async def to_the_end(work: Coroutine[Any, Any, R]) -> R:
     return task.result()
 
 
+AGAIN = 2.0
+"""Seconds that cancelled work gets to tidy up before it is cancelled once more."""
+
+
+async def insistently(work: Coroutine[Any, Any, R]) -> R:
+    """Await `work`; once cancelled, cancel it again and again until it has ended.
+
+    For work that tidies up by asking somebody who may never answer. An exception of
+    `work` itself goes before the cancellation.
+    """
+    task = asyncio.ensure_future(work)
+
+    async def end() -> None:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=AGAIN)
+
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await to_the_end(end())
+        if not task.cancelled() and (bug := task.exception()):
+            raise bug from None
+        raise
+
+
 async def alongside(main: Coroutine[Any, Any, R], other: Coroutine[Any, Any, object]) -> R:
     """Await `main` and return what it returns; `other` goes on beside it, and no longer.
 

@@ -18,6 +18,18 @@ import psutil
 import pyte
 
 PROGRAM = str(Path(sys.executable).with_name("tinycloud"))
+
+# Runs a program and tells its greatest memory, in MiB, on a line of its own, last on stderr.
+# What wait4(2) tells of a child begins with the memory of who forked it: so a small one does.
+_MEASURE = """
+import resource, subprocess, sys
+code = subprocess.run(sys.argv[1:]).returncode
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, file=sys.stderr)
+sys.exit(code)
+"""
+MEASURED = (sys.executable, "-c", _MEASURE, PROGRAM)
+"""The program, and last on stderr what memory it took."""
+
 PATIENCE = 60.0
 """Seconds after which a program that says nothing is a failure."""
 

@@ -3,26 +3,17 @@
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from openssh import openssh
 
-from .running import PROGRAM, run
+from .running import MEASURED, run
 
 MILLION = 1_000_000
 MEBIBYTES = 150
 """What the program may take, whatever comes."""
-
-# Runs the program and tells its greatest memory on a line of its own, last on stderr.
-MEASURE = """
-import resource, subprocess, sys
-code = subprocess.run(sys.argv[1:]).returncode
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, file=sys.stderr)
-sys.exit(code)
-"""
 
 # Floods until it has printed enough and is told to stop, and counts what it printed.
 FLOOD = """
@@ -47,7 +38,7 @@ def flood(cluster: str, folder: Path, least: int) -> tuple[int, set[str]]:
     others = len(json.loads(run("list", cluster, "--json").out)) - 1
     heard: set[str] = set()
     with subprocess.Popen(
-        [sys.executable, "-c", MEASURE, PROGRAM, *words],
+        [*MEASURED, *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
@@ -96,7 +87,7 @@ def test_a_flood_is_shown_in_little_memory(voltron: Path, tmp_path: Path, way: s
     script = tmp_path / "script"
     script.write_text(FLOOD.format(folder=tmp_path / "go", least=100))
     done = subprocess.run(
-        [sys.executable, "-c", MEASURE, PROGRAM, "execute", "voltron", "-e", str(script), way],
+        [*MEASURED, "execute", "voltron", "-e", str(script), way],
         capture_output=True,
         text=True,
         check=True,

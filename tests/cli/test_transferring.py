@@ -179,6 +179,7 @@ def test_failures(
         ("get", "voltron", "x"),
         ("get", "voltron", "a", "b", "c"),
         ("get", "voltron", "x", "file"),
+        ("get", "voltron", "x", ""),
         ("get", "voltron", "~bob/x", "back"),
     ],
 )

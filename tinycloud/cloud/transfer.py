@@ -1,6 +1,7 @@
 """Files to and from many nodes at once: every node ends in exactly one state."""
 
 import asyncio
+import os
 import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -70,6 +71,8 @@ async def putting(load: Shipment) -> AsyncIterator[Transfer]:
 @asynccontextmanager
 async def getting(remote: str, local: Local) -> AsyncIterator[Transfer]:
     """Make the folder `local`, and yield what gets files from a node into it."""
+    if not os.fspath(local):
+        raise InvalidInput("no name for the folder here", fix="'.' is the folder you are in")
     with opened(Path(local)) as folder:
         yield await asyncio.to_thread(_get, remote, folder)
 

@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import asyncssh
 
+from ..fanout import insistently
 from ..node import Node
 from ..result import State
 from .channels import Channels
@@ -96,7 +97,9 @@ class Link:
     async def move(self, transfer: Transfer, report: Report) -> Ending:
         """Put or get files; see `Connection.move`."""
         tally = Tally(self._node.name, report)
-        return self._explained(await transfer.on(self._connection, self._channels, tally))
+        # Closing files and listings waits for the node's answer, and a node may give none.
+        work = transfer.on(self._connection, self._channels, tally)
+        return self._explained(await insistently(work))
 
     async def wait_closed(self) -> None:
         """Wait until the connection can't be used any more."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import stat
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -44,6 +44,14 @@ class Lies:
     folders: Mapping[bytes, Callable[[], Names]]
     prints: Callable[[], Iterator[bytes]] | None = None
     asked: list[bytes] = field(default_factory=list)
+    silent: Collection[str] = ()
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def answer(self, request: str) -> None:
+        """Return when there is an answer: never, to a request of a silent kind."""
+        if request in self.silent:
+            self.reached.set()
+            await asyncio.Event().wait()
 
     def find(self, path: bytes) -> Lie:
         """Return what is said of a path."""
@@ -73,17 +81,20 @@ class _Files(asyncssh.SFTPServer):
         for name, lie in self._lies.folders[path]():
             yield asyncssh.SFTPName(name, b"", lie.attributes)
             await asyncio.sleep(0)
+        await self._lies.answer("scandir")
 
-    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+    async def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
         self._lies.asked.append(path)
+        await self._lies.answer("open")
         return self._lies.find(path)
 
-    def read(self, file_obj: object, offset: int, size: int) -> bytes:
+    async def read(self, file_obj: object, offset: int, size: int) -> bytes:
         assert isinstance(file_obj, Lie)
+        await self._lies.answer("read")
         return file_obj.content(offset, size)
 
-    def close(self, file_obj: object) -> None:
-        return
+    async def close(self, file_obj: object) -> None:
+        await self._lies.answer("close")
 
     def exit(self) -> None:
         return

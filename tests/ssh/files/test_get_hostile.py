@@ -1,5 +1,6 @@
 """A node that lies when files are got from it: nothing appears but what was asked for."""
 
+import asyncio
 import itertools
 import os
 import stat
@@ -427,3 +428,19 @@ async def test_a_stream_of_links_and_then_through_them(world: Path) -> None:
     )
     ending, _, here = await got(lies, world)
     assert (ending.error, here) == (None, EXPECTED)
+
+
+@pytest.mark.parametrize("silent", ["open", "read", "close", "scandir"])
+async def test_a_node_that_falls_silent_lets_go(world: Path, silent: str) -> None:
+    """Cancelled while a node answers neither this nor the closing, `get` ends all the same."""
+    lies = flat((b"large", Lie(size=1 << 20, content=lambda offset, size: bytes(size))))
+    lies.silent = {silent, "close"}
+    async with lying(lies) as link:
+        task = asyncio.ensure_future(get(link, "/data", world / "here"))
+        async with asyncio.timeout(10):
+            await lies.reached.wait()
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+    here = world / "here" / "worker-0"
+    assert not here.exists() or names(here) <= {b"data"}  # the folder, and no half a file
