@@ -85,6 +85,25 @@ async def test_timeout(server: OpenSSH) -> None:
     assert ran.error == "timed out after 0.5 s"
 
 
+async def test_what_had_come_is_kept(server: OpenSSH) -> None:
+    """At the time limit all that had come is handed on, also what was just being taken."""
+    taken: list[bytes] = []
+
+    async def take(stream: str, data: bytes) -> None:
+        if not taken and not slow.is_set():
+            slow.set()
+            await asyncio.Event().wait()
+        taken.append(data)
+
+    slow = asyncio.Event()
+    async with connected(server) as link:
+        ending = await link.run(
+            "echo first; sleep 0.2; echo second; sleep 1000", emit=take, variables={}, timeout=1
+        )
+    assert ending.state is State.TIMEOUT
+    assert b"".join(taken) == b"first\nsecond\n"
+
+
 async def test_timeout_unconfirmed(server: OpenSSH, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a node does not confirm that a command has ended, that is said."""
     monkeypatch.setattr(session, "GRACE", 0)

@@ -57,6 +57,7 @@ async def _run(channels: Channels, command: Command, emit: Emit) -> Ending:
     except BaseException as error:
         ended = await to_the_end(session.end())
         if isinstance(error, TimeoutError):
+            await session.pass_rest(emit)
             if clock.expired():
                 why = f"timed out after {command.timeout:g} s"
                 return _broken_off(State.TIMEOUT, why, ended=ended)

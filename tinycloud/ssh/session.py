@@ -104,11 +104,18 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     async def _pass_held(self, emit: Emit) -> None:
         while self._held:
-            stream, data = self._held.popleft()
+            stream, data = self._held[0]
+            await emit(stream, data)  # cut short, it has taken nothing
+            self._held.popleft()
             self._size -= len(data)
             if self._size < HELD:
                 self._channel.resume_reading()
-            await emit(stream, data)
+
+    async def pass_rest(self, emit: Emit) -> None:
+        """Hand on what came before the command was ended early, if that takes no time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER):
+                await self._pass_held(emit)
 
     def ending(self) -> Ending:
         """Return how the command ended."""
@@ -124,7 +131,6 @@ class Session(asyncssh.SSHClientSession[bytes]):
             return False
         channel = self._channel
         self._dropping = True
-        self._held.clear()
         channel.resume_reading()
         with suppress(OSError):  # the channel is closed already
             if self._leash is None:
