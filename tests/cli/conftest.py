@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,14 @@ from tinycloud.group import GroupSpec
 from tinycloud.store.folder import decoded
 
 from . import odd as odd_drivers
-from .running import Cli, Outcome, run
+from .running import Cli, Gate, Outcome, run
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """A gate that scripts wait at."""
+    with closing(Gate(tmp_path)) as gate:
+        yield gate
 
 
 @pytest.fixture(autouse=True)

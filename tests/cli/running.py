@@ -217,6 +217,13 @@ class Gate:
         self._here, self._go = folder / "here", folder / "go"
         for pipe in (self._here, self._go):
             os.mkfifo(pipe)
+        # Open for writing, too: so it has no end, at which a line that just comes were lost.
+        self._arrivals = os.open(self._here, os.O_RDWR)
+        self._told = 0
+
+    def close(self) -> None:
+        """Have no more come."""
+        os.close(self._arrivals)
 
     @property
     def script(self) -> str:
@@ -224,10 +231,10 @@ class Gate:
         return f"echo $TINYCLOUD_NODE > '{self._here}'; read word < '{self._go}'"
 
     def reached(self, count: int = 1) -> None:
-        """Wait until so many scripts have come to the gate."""
-        told = ""
-        while told.count("\n") < count:
-            told += self._here.read_text()
+        """Wait until so many more scripts have come to the gate."""
+        while self._told < count:
+            self._told += os.read(self._arrivals, 1 << 16).count(b"\n")
+        self._told -= count
 
     def open(self) -> None:
         """Let through who waits."""

@@ -55,9 +55,8 @@ def test_events_tell_all_that_happens(cli: Cli, voltron: Path) -> None:
     assert voltron.exists()
 
 
-def test_events_come_as_they_happen(voltron: Path, tmp_path: Path) -> None:
+def test_events_come_as_they_happen(voltron: Path, gate: Gate) -> None:
     """Lines are there while the command runs; Ctrl-C loses none, and says whom it ended."""
-    gate = Gate(tmp_path)
     command = f"printf 'line\\nbegun'; {gate.script}"
     with started("execute", "voltron", "worker", "0", "-e", command, "--events") as process:
         assert process.stdout is not None

@@ -116,12 +116,6 @@ def test_a_program_is_no_script(cli: Cli) -> None:
     assert cli("execute", "voltron", "master", "-e", "/bin/pwd").code == 0
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    """A gate that commands wait at."""
-    return Gate(tmp_path)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGINT, signal.SIGHUP])
 def test_a_program_that_is_ended_ends_its_command(
     gate: Gate, tmp_path: Path, number: signal.Signals

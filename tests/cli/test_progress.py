@@ -66,12 +66,6 @@ def test_what_was_not_seen_to_go_may_remain() -> None:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    """A gate that a setup script waits at."""
-    return Gate(tmp_path)
-
-
-@pytest.fixture
 def launch(tmp_path: Path, state: Path, gate: Gate) -> Iterator[Callable[..., Terminal]]:
     """Launch three nodes on a terminal; one passes a gate, and another may fail."""
     setup = tmp_path / "setup"

@@ -72,9 +72,10 @@ def test_a_folder_that_can_not_be_used(
     assert voltron.exists()
 
 
-def test_files_can_be_read_while_the_command_runs(cli: Cli, voltron: Path, tmp_path: Path) -> None:
+def test_files_can_be_read_while_the_command_runs(
+    voltron: Path, tmp_path: Path, gate: Gate
+) -> None:
     """What a node has printed is in its file at once, not when the node is done."""
-    gate = Gate(tmp_path)
     folder = tmp_path / "prints"
     command = f"echo begun; {gate.script}; echo ended"
     words = ["execute", "voltron", "worker", "0", "-e", command, "--output-dir", str(folder)]

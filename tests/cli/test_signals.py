@@ -28,12 +28,6 @@ SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    """A gate that scripts on nodes wait at."""
-    return Gate(tmp_path)
-
-
-@pytest.fixture
 def setup(tmp_path: Path, gate: Gate) -> Callable[[str], str]:
     """Make a setup script that waits at the gate, on the nodes that a pattern names."""
 

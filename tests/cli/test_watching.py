@@ -21,12 +21,6 @@ from .running import PATIENCE, PROGRAM, Gate, Terminal, at_work_in, await_line, 
 from .test_hostile import ESCAPES
 
 
-@pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    """A gate that a command waits at."""
-    return Gate(tmp_path)
-
-
 def waiting(gate: Gate, command: str = "true") -> list[str]:
     """Return the words of a command that worker-1 waits in, after it did something."""
     script = f"[ $TINYCLOUD_NODE != worker-1 ] || {{ {command}; {gate.script}; }}"
