@@ -10,6 +10,7 @@ import asyncssh
 
 from .connection import Address
 from .socks import Mistake, Negotiation, Reply
+from .tap import Tap
 
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
@@ -174,9 +175,10 @@ class Target(asyncssh.SSHTCPSession[bytes]):
         self.ended = False
         self._client = client
         self._channel: asyncssh.SSHTCPChannel[bytes] | None = None
+        self._tap: Tap | None = None
 
     def connection_made(self, chan: asyncssh.SSHTCPChannel[bytes]) -> None:
-        self._channel = chan
+        self._channel, self._tap = chan, Tap(chan)
         if self._client.is_closing:
             chan.abort()
         else:
@@ -194,13 +196,13 @@ class Target(asyncssh.SSHTCPSession[bytes]):
 
     def pause(self) -> None:
         """Read no more from the target for now."""
-        if self._channel is not None:
-            self._channel.pause_reading()
+        if self._tap is not None:
+            self._tap.shut()
 
     def resume(self) -> None:
         """Read on."""
-        if self._channel is not None:
-            self._channel.resume_reading()
+        if self._tap is not None:
+            self._tap.open()
 
     def close(self) -> None:
         """Close the channel, once all is sent."""
@@ -222,7 +224,7 @@ class Target(asyncssh.SSHTCPSession[bytes]):
         self._client.resume()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._channel = None
+        self._channel = self._tap = None
         # The channels of a connection that is lost end first, and some without an error:
         # what became of the connection is known once this is over.
         asyncio.get_running_loop().call_soon(self._client.lose)

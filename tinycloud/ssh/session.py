@@ -13,6 +13,7 @@ from .channels import Channels
 from .connection import Emit, Ending
 from .ending import ending
 from .leash import GRACE, OPENING
+from .tap import Tap
 
 WINDOW = 256 * 1024
 """Bytes that a node may send ahead of us (RFC 4254, 5.2): bounds memory per command."""
@@ -40,6 +41,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
 
     def __init__(self, leash: Leash | None = None) -> None:
         self._channel: asyncssh.SSHClientChannel[bytes]
+        self._tap: Tap
         self._leash = leash
         self._writable = asyncio.Event()
         self._writable.set()
@@ -109,7 +111,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             self._held.popleft()
             self._size -= len(data)
             if self._size < HELD:
-                self._channel.resume_reading()
+                self._tap.open()
 
     async def pass_rest(self, emit: Emit) -> None:
         """Hand on what came before the command was ended early, if that takes no time."""
@@ -131,7 +133,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
             return False
         channel = self._channel
         self._dropping = True
-        channel.resume_reading()
+        self._tap.open()
         with suppress(OSError):  # the channel is closed already
             if self._leash is None:
                 channel.write_eof()
@@ -156,7 +158,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         self._channel.close()
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        self._channel = chan
+        self._channel, self._tap = chan, Tap(chan)
         self._started = True
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
@@ -167,7 +169,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
         if self._over.is_set():
             self._late += len(data)
         if self._size >= HELD and not self._closed:
-            self._channel.pause_reading()
+            self._tap.shut()
         self._news.set()
 
     def eof_received(self) -> bool:
@@ -189,7 +191,7 @@ class Session(asyncssh.SSHClientSession[bytes]):
     def connection_lost(self, exc: Exception | None) -> None:
         self._error = exc
         self._closed = True
-        self._channel.resume_reading()  # what has come already is ours now, or never
+        self._tap.open()  # what has come already is ours now, or never
         self._end()
 
     def _end(self) -> None:

@@ -17,6 +17,7 @@ from .modes import modes
 from .printer import Printer
 from .screen import Screen
 from .session import LINGER
+from .tap import Tap
 
 WINDOW = 128 * 1024
 """Bytes that the node may send ahead of our terminal: what Ctrl-C can't take back any more."""
@@ -68,6 +69,7 @@ class Shell(asyncssh.SSHClientSession[bytes]):
         self._interactive = interactive
         self._screen = Screen()
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
+        self._tap: Tap | None = None
         self._lingering: asyncio.TimerHandle | None = None
         self._left = self._closed = self._exited = self._full = False
         self._error: Exception | None = None
@@ -120,11 +122,11 @@ class Shell(asyncssh.SSHClientSession[bytes]):
     def _pace(self, *, full: bool) -> None:
         """Have the node wait for our terminal."""
         self._full = full
-        if self._channel is not None:
+        if self._tap is not None:
             if full and not self._closed:
-                self._channel.pause_reading()
+                self._tap.shut()
             else:
-                self._channel.resume_reading()
+                self._tap.open()
         self._linger()
 
     def _fail(self, error: OSError) -> None:
@@ -143,7 +145,7 @@ class Shell(asyncssh.SSHClientSession[bytes]):
             self._lingering = asyncio.get_running_loop().call_later(LINGER, self.over.set)
 
     def connection_made(self, chan: asyncssh.SSHClientChannel[bytes]) -> None:
-        self._channel = chan
+        self._channel, self._tap = chan, Tap(chan)
 
     def data_received(self, data: bytes, datatype: asyncssh.DataType) -> None:
         self._screen.feed(data)

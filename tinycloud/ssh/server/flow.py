@@ -7,6 +7,8 @@ from contextlib import suppress
 
 import asyncssh
 
+from ..tap import Tap
+
 CHUNK = 1 << 16
 LOOK_AGAIN = 1.0
 LAST_WORDS = 1 << 20
@@ -86,7 +88,7 @@ class Inlet:
 
     def __init__(self, descriptor: int, channel: asyncssh.SSHServerChannel[bytes]) -> None:
         self._descriptor = descriptor
-        self._channel = channel
+        self._channel, self._tap = channel, Tap(channel)
         self._loop = asyncio.get_running_loop()
         self._waiting = bytearray()
         self._full: asyncio.TimerHandle | None = None
@@ -118,7 +120,7 @@ class Inlet:
 
     def _wait(self) -> None:
         if self._full is None:
-            self._channel.pause_reading()
+            self._tap.shut()
             self._loop.add_writer(self._descriptor, self._give)
             self._full = self._loop.call_later(LOOK_AGAIN, self._look_after_client)
 
@@ -134,7 +136,7 @@ class Inlet:
             self._full.cancel()
             self._full = None
             self._loop.remove_writer(self._descriptor)
-            self._channel.resume_reading()
+            self._tap.open()
         if self._last and not self._waiting:
             self.close()
 
