@@ -55,7 +55,8 @@ class Trial:
         await self.driver.prepare(spec)
         nodes = await self.driver.start(spec)
         assert isinstance(nodes, tuple)
-        assert {node.status for node in nodes} <= {Status.PENDING, Status.RUNNING}
+        under_way = {node.status for node in nodes} <= {Status.PENDING, Status.RUNNING}
+        assert under_way, f"started, and not under way: {nodes}"
         settled = await self.settled(spec, Status.RUNNING)
         check_same(settled, nodes)
         return settled

@@ -11,6 +11,7 @@ import pytest
 from tinycloud.store import ClusterFolder
 
 from .commands import done, tinycloud
+from .moto import new_account
 from .troubles.refused import Forbidden
 from .world import CANARY, REGION, World
 
@@ -49,6 +50,40 @@ def test_a_plan_says_what_is_missing(ec2: World) -> None:
     """A permission that the account lacks is named before anything is made."""
     ec2.troubles.append(Forbidden("RunInstances"))
     assert "ec2:RunInstances is NOT allowed" in done(*LAUNCH, "--dry")
+
+
+@pytest.mark.parametrize(("verb", "code"), [("list", 4), ("destroy", 8), ("stop", 4), ("start", 4)])
+def test_credentials_of_another_account(launched: World, verb: str, code: int) -> None:
+    """There a cluster is not gone, but not to be seen: nothing is forgotten, or made twice."""
+    proxy, own, other = launched.proxy, launched.proxy.account, new_account()
+    proxy.account = other
+    refused = tinycloud(verb, "v")
+    assert refused.returncode == code
+    assert f"cluster 'v' is in account {own} of AWS" in refused.stderr
+    assert f"these credentials are of account {other}" in refused.stderr
+    assert launched.left() == []
+    proxy.account = own
+    assert len(done("list", "v").splitlines()) == 3
+
+
+def test_launched_again_with_credentials_of_another_account(launched: World) -> None:
+    """No second cluster is made; and nothing is asked of an account that shows the first."""
+    proxy, own = launched.proxy, launched.proxy.account
+    proxy.account = new_account()
+    assert tinycloud(*LAUNCH, "--no-wait").returncode == 4
+    assert launched.left() == []
+    proxy.account = own
+    before = proxy.count("GetCallerIdentity")
+    assert len(done("list", "v").splitlines()) == 3
+    assert proxy.count("GetCallerIdentity") == before
+
+
+def test_nobody_tells_the_account(ec2: World) -> None:
+    """A launch does without, and so does all that follows."""
+    ec2.troubles.append(Forbidden("GetCallerIdentity"))
+    done(*LAUNCH, "--no-wait")
+    done("destroy", "v")
+    assert ec2.left() == []
 
 
 def test_a_launch_says_when_its_nodes_end(launched: World) -> None:

@@ -16,7 +16,13 @@ from .world import World
 
 PAGE = Path(__file__).parents[2] / "docs" / "aws.md"
 SOURCES = sorted((Path(drivers.__file__).parent / "aws").glob("*.py"))
-SERVICES = {"ec2": "ec2", "ssm": "ssm", "pricing": "pricing", "service-quotas": "servicequotas"}
+SERVICES = {
+    "ec2": "ec2",
+    "pricing": "pricing",
+    "service-quotas": "servicequotas",
+    "ssm": "ssm",
+    "sts": "sts",
+}
 TOUCHES_OTHERS = {"DeleteSecurityGroup", "DeleteVolume", "StopInstances", "TerminateInstances"}
 
 

@@ -66,6 +66,7 @@ class Launch:
         self.before = {group.tag: nodes for group, nodes in zip(self.groups, found, strict=True)}
         self.begun = True
         await self._prepare()
+        self._write_record({})  # now drivers know in full where they look
         self.started = True
         attempts = await fan_out(lambda group: self._start(group, up), self.groups)
         await self._accept(attempts)

@@ -22,6 +22,7 @@ from tinycloud.store.keys import new_key
         ({"size": 0}, "no disk has 0 GiB"),
         ({"ports": (0,)}, "no port 0"),
         ({"allow": "everyone"}, "not a network"),
+        ({"account": "me"}, "no account of AWS is 'me'"),
         ({"fallback": True}, "no use without spot"),
         ({"tags": {"tinycloud:id": "mine"}}, "can't be a tag 'tinycloud:id'"),
         ({"tags": {f"t{n}": "" for n in range(40)}}, "40 tags are too many"),
@@ -48,6 +49,7 @@ def test_options_make_the_same_driver() -> None:
         "allow": ["203.0.113.7"],
         "tags": {"team": "blue"},
         "iam_profile": "reader",
+        "account": "123456789012",
     }
     driver = AWS(**given)
     kept = json.loads(json.dumps(driver.options))

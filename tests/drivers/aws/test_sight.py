@@ -95,6 +95,15 @@ async def test_what_was_moved_has_moved() -> None:
         assert await states(sight) == [settled]
 
 
+async def test_started_in_no_time() -> None:
+    """A server that starts at once says so, and an older look does not tell otherwise."""
+    ec2 = EC2(in_state("stopped"))
+    sight = Sight(ec2, "voltron")
+    await sight.look()
+    sight.moved([changed("stopped", "running")])
+    assert [one.state for one in await sight.look(since=0)] == ["running"]
+
+
 async def test_a_glance_that_misses_it_ends_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """What was seen to live and is not shown is held to live, for some time."""
     ec2 = EC2(in_state("running"))

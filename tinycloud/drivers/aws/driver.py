@@ -13,6 +13,7 @@ from ...group import GroupSpec
 from ...node import Node, Status
 from . import (
     batches,
+    identity,
     launching,
     lifetime,
     network,
@@ -44,7 +45,9 @@ class AWS(Driver):
     `ports` are opened beside 22, to `allow` (networks, by default this machine's address).
     `subnet` and `zone` narrow down where; else it is in any zone of the default VPC. With
     `spot` instances cost less and may be taken away; `fallback` takes others where there
-    are none. `tags` are put on everything, and nodes have the role of `iam_profile`.
+    are none. `tags` are put on everything, and nodes have the role of `iam_profile`. With
+    credentials of another account than `account` (its number) nothing is launched, and
+    nothing that is not seen is taken to be gone.
     """
 
     name = "aws"
@@ -68,6 +71,7 @@ class AWS(Driver):
         username: str | None = None,
         tags: Mapping[str, str] | None = None,
         iam_profile: str | None = None,
+        account: str | None = None,
     ) -> None:
         check_name(image)
         self._options = Options(
@@ -86,6 +90,7 @@ class AWS(Driver):
             username=username,
             tags=dict(tags or {}),
             iam_profile=iam_profile,
+            account=account,
         )
         self._blocks = 0
         self._account: Account | None = None
@@ -99,7 +104,8 @@ class AWS(Driver):
         """The keyword arguments that make this driver again.
 
         They hold the region and the profile that were found, once one of its blocks was
-        entered: whoever comes later has to look in the same place.
+        entered, and the account once it was prepared: whoever comes later has to look in
+        the same place.
         """
         return {**self._options.to_json(), **self._found}
 
@@ -113,7 +119,7 @@ class AWS(Driver):
         except BaseException:
             await self.__aexit__(None, None, None)
             raise
-        self._found = {"region": account.region}
+        self._found["region"] = account.region
         if account.profile is not None:
             self._found["profile"] = account.profile
         return self
@@ -135,18 +141,28 @@ class AWS(Driver):
             assert self._account is not None
             yield self._account
 
+    async def _seen(self, account: Account, spec: GroupSpec) -> tuple[Instance, ...]:
+        """Return what is seen of a cluster; if nothing is, make sure of whose account this is."""
+        seen = await account.sight(spec.cluster).look()
+        if self._options.account and not any(o.generation == spec.generation for o in seen):
+            await identity.check(account, spec.cluster, self._options.account)
+        return seen
+
     async def prepare(self, spec: GroupSpec) -> None:
         """Make the cluster's security group, and find out where and from what to launch."""
         async with self._open() as account:
             ground = Ground(account, self._options)
-            seen = await account.sight(spec.cluster).look()
+            seen = await self._seen(account, spec)
             generation = owner.to_launch(spec, seen, account.region)
             account.doomed.discard((generation, spec.tag))
             wanted: tuple[Callable[[], Awaitable[object]], ...] = (
                 lambda: ground.group(spec.cluster, generation),
                 lambda: ground.image(chosen(seen, spec.tag, generation)),
+                lambda: identity.number(account),
             )
             await fan_out(_found, wanted)
+            if number := await identity.number(account):
+                self._found["account"] = number
 
     async def start(self, spec: GroupSpec) -> tuple[Node, ...]:
         """Make the group have `count` nodes; it returns as soon as EC2 has said yes."""
@@ -187,7 +203,7 @@ class AWS(Driver):
         """Stop the nodes, and wait until they have; they keep disk and identity."""
         async with self._open() as account:
             sight = account.sight(spec.cluster)
-            there = chosen(await sight.look(), spec.tag, spec.generation)
+            there = chosen(await self._seen(account, spec), spec.tag, spec.generation)
             await power.stop(account.ask, sight, there)
 
     async def status(self, spec: GroupSpec) -> tuple[Status, ...]:
@@ -197,7 +213,7 @@ class AWS(Driver):
     async def list(self, spec: GroupSpec) -> tuple[Node, ...]:
         """Return the instances that carry the tags of this group."""
         async with self._open() as account:
-            seen = await account.sight(spec.cluster).look()
+            seen = await self._seen(account, spec)
             return tuple(one.node for one in chosen(seen, spec.tag, spec.generation))
 
     async def destroy(self, spec: GroupSpec) -> None:
@@ -210,7 +226,7 @@ class AWS(Driver):
 
     async def _remove(self, spec: GroupSpec, indices: Collection[int] | None) -> None:
         async with self._open() as account:
-            seen = await account.sight(spec.cluster).look()
+            seen = await self._seen(account, spec)
             groups = [] if spec.generation else await network.groups(account.ask, spec.cluster)
             ids = [tags.of(group).get(tags.ID, "") for group in groups]
             if generation := owner.to_destroy(spec, seen, ids, account.region):

@@ -18,6 +18,7 @@ MOST_TAGS = 35
 """Tags of the user's own: EC2 takes 50 on one resource, and some are ours."""
 
 _TYPE = re.compile(r"[a-z][a-z0-9-]*\.[a-z0-9-]+")
+_ACCOUNT = re.compile(r"[0-9]{12}")
 _TAKEN = ("tinycloud:", "aws:")
 
 
@@ -40,6 +41,7 @@ class Options:
     username: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     iam_profile: str | None = None
+    account: str | None = None
 
     def __post_init__(self) -> None:
         for one in self.types:
@@ -58,6 +60,10 @@ class Options:
                 raise InvalidInput(f"there is no port {port}", fix="give 1 to 65535")
         if self.fallback and not self.spot:
             raise InvalidInput("a fallback has no use without spot", fix="ask for spot too")
+        if self.account is not None and not _ACCOUNT.fullmatch(self.account):
+            raise InvalidInput(
+                f"no account of AWS is {self.account[:40]!r}", fix="give its 12 digits, as text"
+            )
         _check_tags(self.tags)
 
     @property

@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 # What EC2 may still show after a call of ours has brought an instance into this state.
 _OLDER = {
     "pending": frozenset({"stopped", "stopping"}),
+    "running": frozenset({"stopped", "stopping", "pending"}),
     "stopping": frozenset({"pending", "running"}),
     "stopped": frozenset({"pending", "running"}),
     "shutting-down": frozenset({"pending", "running", "stopping", "stopped"}),
