@@ -345,9 +345,9 @@ async def test_variables(server: OpenSSH) -> None:
 
 
 async def test_slow_reader(server: OpenSSH) -> None:
-    """200 MB come through a reader that lags behind, whole, and are never all in memory."""
+    """100 MB come through a reader that lags behind, whole, and never is much in memory."""
     process = psutil.Process()
-    size, first, most, got = 200 * MB, 0, 0, 0
+    size, first, most, got = 100 * MB, 0, 0, 0
 
     async def read(stream: str, data: bytes) -> None:
         nonlocal first, most, got
@@ -356,13 +356,14 @@ async def test_slow_reader(server: OpenSSH) -> None:
             first = process.memory_info().rss
         got += len(data)
         most = max(most, process.memory_info().rss)
+        await asyncio.sleep(0.001)  # in which more comes than is taken
 
     async with connected(server) as link:
         before = process.memory_info().rss
         ending = await link.run(f"head -c {size} /dev/zero", emit=read, variables={}, timeout=90)
     assert (ending.state, got) == (State.OK, size)
     assert first - before < 8 * MB
-    assert most - before < 40 * MB
+    assert most - before < 8 * MB
 
 
 async def test_reader_fails(server: OpenSSH) -> None:
