@@ -8,7 +8,6 @@ import asyncio
 import queue
 import threading
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 Sink = Callable[[bytes], object]
@@ -45,12 +44,7 @@ class Outlet:
         self._thread.start()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._jobs.put(None)
         self._thread.join(LAST_WORDS)
 

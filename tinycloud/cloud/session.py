@@ -2,7 +2,6 @@
 
 import logging
 from contextlib import AsyncExitStack
-from types import TracebackType
 from typing import Self
 
 from ..driver import Driver, Group
@@ -48,12 +47,7 @@ class Session:
             raise
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, _: object, error: BaseException | None, *__: object) -> None:
         await self._close(error)
 
     async def _close(self, error: BaseException | None) -> None:

@@ -7,7 +7,6 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from types import TracebackType
 from typing import Self
 
 from ..errors import TinycloudError, Unreachable
@@ -74,12 +73,7 @@ class Connections:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         opened = self._open.values()
         last = [connection for connection in opened if isinstance(connection.node, Bastion)]
         first = [connection for connection in opened if connection not in last]

@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from types import TracebackType
 from typing import Self
 
 from ...driver import Driver, Reason, Stray
@@ -124,12 +123,7 @@ class AWS(Driver):
             self._found["profile"] = account.profile
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self._blocks -= 1
         if not self._blocks and self._account is not None:
             account, self._account = self._account, None

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from types import TracebackType
 from typing import Self
 
 
@@ -21,12 +20,7 @@ class Children:
         asyncio.get_running_loop().add_signal_handler(signal.SIGCHLD, self.reap)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         asyncio.get_running_loop().remove_signal_handler(signal.SIGCHLD)
 
     def exit_of(self, pid: int) -> "asyncio.Future[int]":
