@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +233,22 @@ def test_nothing_stays_on_a_terminal(debian: Door, server: OpenSSH) -> None:
         window.expect("up\r\n")
         window.type("\r~.")
         assert window.end() == 5
+    await_nothing(server)
+
+
+def test_nothing_stays_of_a_closed_window(debian: Door, server: OpenSSH) -> None:
+    """A window that is closed hangs up the shell on the node, whether or not we hear SIGHUP.
+
+    Handed on as an end of input, it would be a `logout`, which spares what is in the background.
+    """
+    deaf = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *debian.command]
+    with replace(debian, command=deaf).window() as window:
+        window.expect(PROMPT)
+        window.type("sleep 1001 & echo u''p\r")
+        window.expect("up\r\n")
+        window.expect(PROMPT)
+        window.close()
+        window.process.wait(PATIENCE)
     await_nothing(server)
 
 

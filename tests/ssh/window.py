@@ -49,8 +49,14 @@ class Window:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait()
-        os.close(self._ours)
+        if self._ours >= 0:
+            os.close(self._ours)
         os.close(self._theirs)
+
+    def close(self) -> None:
+        """Close the window, as with a click: the kernel hangs the terminal up."""
+        os.close(self._ours)
+        self._ours = -1
 
     @property
     def modes(self) -> list[Any]:

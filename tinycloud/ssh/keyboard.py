@@ -18,8 +18,8 @@ class Typist(Protocol):
     def type_end(self) -> None:
         """Take note that there will be no more."""
 
-    def leave(self) -> None:
-        """Take note that the user wants out."""
+    def leave(self, why: str) -> None:
+        """Take note that there is no waiting for the node: the user wants out, or is gone."""
 
 
 class Keyboard:
@@ -76,13 +76,16 @@ class Keyboard:
             return
         sent = self._escape.feed(data) if self._escape else data
         if sent is None:
-            self._typist.leave()
+            self._typist.leave("left with ~.")
         elif sent:
             self._typist.type(sent)
 
     def _end(self) -> None:
         self._ended = True
-        self._typist.type_end()
+        if self._escape:  # a raw terminal has no end of input but its own
+            self._typist.leave("our terminal is gone")
+        else:
+            self._typist.type_end()
 
 
 class Escape:

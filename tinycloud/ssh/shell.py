@@ -71,7 +71,8 @@ class Shell(asyncssh.SSHClientSession[bytes]):
         self._channel: asyncssh.SSHClientChannel[bytes] | None = None
         self._tap: Tap | None = None
         self._lingering: asyncio.TimerHandle | None = None
-        self._left = self._closed = self._exited = self._full = False
+        self._left = ""
+        self._closed = self._exited = self._full = False
         self._error: Exception | None = None
         self._failure: OSError | None = None
 
@@ -90,9 +91,9 @@ class Shell(asyncssh.SSHClientSession[bytes]):
         if self._channel is not None:
             self._channel.change_terminal_size(*terminal.size(0))
 
-    def leave(self) -> None:
+    def leave(self, why: str) -> None:
         """Go without waiting for the node."""
-        self._left = True
+        self._left = why
         self.over.set()
 
     def close(self) -> None:
@@ -114,7 +115,7 @@ class Shell(asyncssh.SSHClientSession[bytes]):
         if self._failure is not None:
             raise self._failure
         if self._left:
-            return Ending(state=State.LOST, error="left with ~.")
+            return Ending(state=State.LOST, error=self._left)
         if self._channel is None:
             return Ending(state=State.LOST, error="no shell")
         return ending(self._channel, self._error)
