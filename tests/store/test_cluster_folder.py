@@ -10,6 +10,7 @@ import pytest
 
 from tinycloud.errors import ClusterBusy, InvalidInput, MachineError
 from tinycloud.store import ClusterFolder, GroupRecord, Record, known_clusters
+from tinycloud.store.folder import FILE_LIMIT
 
 from .children import child, said
 
@@ -60,6 +61,15 @@ def test_nothing_is_made_until_something_is_written(state: Path) -> None:
     folder.check_keys()
     assert known_clusters() == ()
     assert not state.exists()
+
+
+def test_no_record_is_written_that_could_not_be_read(state: Path) -> None:
+    """Whatever a program wants kept of its groups, the cluster stays known."""
+    folder = made()
+    groups = (GroupRecord(tag="web", count=1, driver="local", setup=":" * FILE_LIMIT),)
+    with pytest.raises(InvalidInput, match="too much to keep of cluster 'voltron'"):
+        folder.write_record(replace(record("voltron"), groups=groups))
+    assert folder.record() == record("voltron")
 
 
 def test_what_is_kept_comes_back(state: Path) -> None:

@@ -19,7 +19,10 @@ RECORD = Record(
     groups=(
         GroupRecord(tag="master", count=1, driver="local"),
         GroupRecord(tag="worker", count=5, driver="aws", options={"key": "ü"}, absent=(2, 4)),
+        GroupRecord(tag="web", count=1, driver="hosts", via="ada@gate", ttl=60, setup="echo\n"),
     ),
+    keyfile="/home/ada/key",
+    authorize=("ssh-ed25519 AAAA ada",),
 )
 
 

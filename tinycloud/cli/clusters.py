@@ -69,8 +69,11 @@ def known(
         return Cloud([Group(one, 1, driver) for one in tags], name=name)
     at.check(name, record.groups)
     drivers = drivers_of(record)
-    groups = [Group(g.tag, g.count, drivers[g.tag], via=g.via, ttl=g.ttl) for g in record.groups]
-    return Cloud(groups, name=name)
+    groups = [
+        Group(g.tag, g.count, drivers[g.tag], setup=g.setup, ttl=g.ttl, via=g.via)
+        for g in record.groups
+    ]
+    return Cloud(groups, name=name, authorize=record.authorize)
 
 
 def drivers_of(record: Record) -> dict[str, Driver]:

@@ -53,14 +53,23 @@ def ordered(order: Order) -> Cloud:
     if order.workers is None and hosts.ADDRESSES in order.options and WORKER in sizes:
         others = sum(size for tag, size in sizes.items() if tag != WORKER)
         sizes[WORKER] = hosts.left_over(drivers[WORKER], others)
-    ways = {g.tag: order.via or g.via for g in record.groups} if record else {}
+    ways = {g.tag: g.via for g in record.groups} if record else {}
+    setups = {g.tag: g.setup for g in record.groups} if record else {}
     ttl = _ttl(order, record, next(iter(drivers.values())))
     groups = [
-        Group(tag, size, drivers[tag], setup=order.setup, ttl=ttl, via=ways.get(tag, order.via))
+        Group(
+            tag,
+            size,
+            drivers[tag],
+            setup=setups.get(tag) if order.setup is None else order.setup,
+            ttl=ttl,
+            via=order.via or ways.get(tag),
+        )
         for tag, size in sizes.items()
     ]
+    authorize = order.authorize or (record.authorize if record else ())
     name = order.name or EXAMPLE
-    cloud = Cloud(groups, name=name, authorize=order.authorize, keyfile=order.keyfile)
+    cloud = Cloud(groups, name=name, authorize=authorize, keyfile=order.keyfile)
     hosts.check_use(cloud, order.authorize, order.keyfile)
     return cloud
 

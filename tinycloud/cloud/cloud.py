@@ -204,6 +204,7 @@ class Cloud:
                 fresh=fresh,
                 terms=terms,
                 keyfile=self.keyfile,
+                authorize=self.authorize,
             )
             try:
                 async with self._session() as session:

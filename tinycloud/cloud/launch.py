@@ -33,7 +33,7 @@ class Launch:
 
     `specs` tell of each group as it is wanted. `record` is what was recorded before,
     `generation` the cluster's own id, `fresh` whether there was no folder, `keyfile` the
-    user's key to record. `before` fills with the nodes that each group had; `begun` and
+    user's key and `authorize` the keys of others to record. `before` fills with the nodes that each group had; `begun` and
     `started` say what drivers may have made since.
     """
 
@@ -45,6 +45,7 @@ class Launch:
     fresh: bool
     terms: Terms
     keyfile: Path | None = None
+    authorize: tuple[str, ...] = ()
     before: dict[str, tuple[Node, ...]] = field(default_factory=dict)
     begun: bool = False
     started: bool = False
@@ -81,6 +82,7 @@ class Launch:
                 created_at=old.created_at if old else datetime.now(UTC).isoformat(),
                 groups=plan.merged(old.groups if old else (), self.groups, absent),
                 keyfile=str(self.keyfile) if self.keyfile else old.keyfile if old else None,
+                authorize=self.authorize,
             )
         )
 

@@ -83,6 +83,7 @@ def _merged(old: GroupRecord | None, group: Group, absent: Collection[int]) -> G
         absent=tuple(sorted({*absent, *beyond})),
         via=group.via,
         ttl=group.ttl,
+        setup=group.setup,
     )
 
 

@@ -12,6 +12,7 @@ from ..errors import ClusterBusy, InvalidInput, MachineError
 from ..group import checked_name
 from ..nodeset import expanded, folded
 from .folder import (
+    FILE_LIMIT,
     check_folder,
     decoded,
     encoded,
@@ -73,8 +74,15 @@ class ClusterFolder:
         return None if data is None else Record.from_json(data, self.name, self._record)
 
     def write_record(self, record: Record) -> None:
-        """Replace the record."""
-        write_file(self._record, record.to_json())
+        """Replace the record; raise `InvalidInput` if it could not be read again."""
+        data = record.to_json()
+        if len(data) > FILE_LIMIT:
+            raise InvalidInput(
+                f"there is too much to keep of cluster '{self.name}'",
+                cause=f"{len(data)} bytes, {FILE_LIMIT} at most",
+                fix="have setup scripts fetch what is long",
+            )
+        write_file(self._record, data)
 
     def login_key(self) -> LoginKey | None:
         """Return the cluster's own login key, or None if it was never made, or is lost.

@@ -23,8 +23,9 @@ class GroupRecord:
     """One group: its name, its largest size so far, and how to make its driver again.
 
     `absent` are the indices without a machine on purpose: a launch that accepted
-    fewer nodes gave them up. `via` is the bastion over which they are reached, and
-    `ttl` for how many seconds nodes live that are made or started.
+    fewer nodes gave them up. `via` is the bastion over which they are reached,
+    `ttl` for how many seconds nodes live that are made or started, and `setup` the
+    script that is run once on each.
     """
 
     tag: str
@@ -34,6 +35,7 @@ class GroupRecord:
     absent: tuple[int, ...] = ()
     via: str | None = None
     ttl: float | None = None
+    setup: str | None = field(default=None, repr=False)
 
     def to_content(self) -> dict[str, object]:
         """Return what JSON holds of it."""
@@ -45,6 +47,7 @@ class GroupRecord:
             "absent": list(self.absent),
             "via": self.via,
             "ttl": self.ttl,
+            "setup": self.setup,
         }
 
     @classmethod
@@ -61,6 +64,7 @@ class GroupRecord:
             absent=tuple(int(index) for index in content["absent"]),
             via=_text(content.get("via")),
             ttl=_ttl(content.get("ttl")),
+            setup=_text(content.get("setup")),
         )
 
 
@@ -69,7 +73,8 @@ class Record:
     """What is kept of a cluster. `created_at` is ISO 8601, in UTC.
 
     `keyfile` is the path of the user's key that logs in to machines that were not made
-    for the cluster, and to bastions; None for the usual one.
+    for the cluster, and to bastions; None for the usual one. `authorize` are the public
+    keys that nodes accept beside the cluster's own.
     """
 
     name: str
@@ -77,6 +82,7 @@ class Record:
     created_at: str
     groups: tuple[GroupRecord, ...]
     keyfile: str | None = None
+    authorize: tuple[str, ...] = ()
 
     def to_json(self) -> bytes:
         """Return the file that holds this record."""
@@ -87,6 +93,7 @@ class Record:
             "created_at": self.created_at,
             "groups": [group.to_content() for group in self.groups],
             "keyfile": self.keyfile,
+            "authorize": list(self.authorize),
         }
         return json.dumps(content, indent=1).encode() + b"\n"
 
@@ -123,6 +130,7 @@ class Record:
             created_at=str(content["created_at"]),
             groups=tuple(GroupRecord.from_content(group) for group in content["groups"]),
             keyfile=_text(content.get("keyfile")),
+            authorize=tuple(str(line) for line in content.get("authorize", ())),
         )
 
 
