@@ -33,8 +33,8 @@ class Launch:
 
     `specs` tell of each group as it is wanted. `record` is what was recorded before,
     `generation` the cluster's own id, `fresh` whether there was no folder, `keyfile` the
-    user's key and `authorize` the keys of others to record. `before` fills with the nodes that each group had; `begun` and
-    `started` say what drivers may have made since.
+    user's key and `authorize` the keys of others to record. `before` fills with the nodes
+    that each group had; `begun` and `started` say what drivers may have made since.
     """
 
     groups: tuple[Group, ...]
