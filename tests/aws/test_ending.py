@@ -40,6 +40,15 @@ async def test_groups_end_at_once(ec2: World) -> None:
     assert ec2.left() == []
 
 
+async def test_each_group_with_a_driver_of_its_own(ec2: World) -> None:
+    """Two drivers that know nothing of each other make one group, and leave nothing."""
+    await asyncio.gather(launched(AWS()), launched(AWS(), MASTER))
+    assert len(ec2.instances()) == SPEC.count + MASTER.count
+    assert len(ec2.left()) == 2 * len(ec2.instances()) + 1  # their volumes, and one group
+    await asyncio.gather(AWS().destroy(SPEC), AWS().destroy(MASTER))
+    assert ec2.left() == []
+
+
 async def test_what_was_launched_last_is_not_forgotten(ec2: World) -> None:
     """Instances that are not shown yet hold the security group, and so are found after all."""
     ec2.troubles.append(Invisible(seconds=3.0))
