@@ -9,7 +9,7 @@ from .containers import Containers
 from .debian import machine_image
 from .docker import Docker, docker, network
 from .moto import moto
-from .world import World, aws_settings, world
+from .world import World, aws_settings, hurry, world
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +25,12 @@ def ec2(server: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterato
     with world(server) as made:
         aws_settings(made.proxy.url, monkeypatch, tmp_path)
         yield made
+
+
+@pytest.fixture
+def no_time(ec2: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing takes long there, for tests of what happens and not of when."""
+    hurry(monkeypatch, ec2)
 
 
 @pytest.fixture(scope="session")

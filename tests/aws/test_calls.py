@@ -1,14 +1,18 @@
 """How many calls it takes: few, and no more for many nodes."""
 
+import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
-from tinycloud import Cloud, Group, LaunchFailed
+from tinycloud import Cloud, Group, LaunchFailed, Status
 from tinycloud.drivers.aws import AWS
 
 from .proxy import Call
+from .test_launching import SPEC
 from .troubles.invisible import LateAddresses
 from .world import World
 
@@ -60,6 +64,24 @@ async def test_many_nodes_take_few_calls(ec2: World, nodes: int) -> None:
     assert len(moments) > 3
     for seconds in (1, 5, 10):
         assert most_in(seconds, moments) <= seconds + BURST
+
+
+async def test_calls_do_not_grow_with_the_nodes(ec2: World) -> None:
+    """A hundred nodes take the calls that three take, and looks are a second apart."""
+    spec = replace(SPEC, count=100)
+    async with AWS() as driver:
+        await driver.prepare(spec)
+        await driver.start(spec)
+        end = time.monotonic() + 20
+        while {node.status for node in await driver.list(spec)} != {Status.RUNNING}:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.1)
+        await driver.destroy(spec)
+    assert ec2.proxy.count("RunInstances") == 1
+    assert ec2.proxy.count("TerminateInstances") == 1
+    moments = looks(ec2.proxy.calls)
+    assert all(later - earlier > 0.9 for earlier, later in pairwise(moments))
+    assert ec2.left() == []
 
 
 @pytest.mark.parametrize(

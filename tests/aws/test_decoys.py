@@ -6,7 +6,7 @@ from .commands import LAUNCH, NAME, done, tinycloud
 from .decoys import decoys, same_name
 from .world import World
 
-pytestmark = pytest.mark.timeout(200)
+pytestmark = [pytest.mark.timeout(200), pytest.mark.usefixtures("no_time")]
 
 
 def test_a_touched_decoy_is_noticed(ec2: World) -> None:

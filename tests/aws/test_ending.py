@@ -16,6 +16,8 @@ from .troubles.throttling import Throttled
 from .wire import Answer, Ask, Refused, Request
 from .world import World
 
+pytestmark = pytest.mark.usefixtures("no_time")
+
 MASTER = replace(SPEC, tag="master", count=1)
 
 

@@ -13,6 +13,8 @@ from .client import client
 from .troubles.refused import Forbidden
 from .world import REGION, World
 
+pytestmark = pytest.mark.usefixtures("no_time")
+
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB0RGzg5CAFZyx7YTdwTfhy5dVjdfXSGqmqYR6BaG0RP"
 SPEC = GroupSpec(
     cluster="v", tag="web", count=2, authorized_keys=(KEY,), ttl=3600, generation="a" * 32

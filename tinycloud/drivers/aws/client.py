@@ -5,6 +5,7 @@ import logging
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import cache
 from typing import Any, TypeVar
 
 from ...errors import InvalidInput, TinycloudError
@@ -136,6 +137,7 @@ def _session(options: Options) -> Any:
     logging.getLogger("aiobotocore").setLevel(logging.INFO)
     session = get_session()
     session.register_component("response_parser_factory", ParserFactory())
+    session.register_component("data_loader", _loader(session.get_config_variable("data_path")))
     if options.profile is not None:
         session.set_config_variable("profile", options.profile)
     try:
@@ -143,6 +145,16 @@ def _session(options: Options) -> Any:
     except BotoCoreError as error:
         raise _unusable(str(error)) from error
     return session
+
+
+@cache
+def _loader(path: str | None) -> Any:
+    """Return what loads the descriptions of services: for a process once, for they are large."""
+    from botocore.loaders import create_loader
+
+    loader = create_loader(path)
+    loader.load_data("endpoints")
+    return loader
 
 
 def _region(session: Any, options: Options) -> str:
