@@ -17,6 +17,7 @@ from tinycloud.cli import exits
 from tinycloud.cloud import Cloud
 from tinycloud.errors import LaunchFailed, TinycloudError
 from tinycloud.result import State
+from tinycloud.store.keys import make_login_key
 
 from .running import PROGRAM, Cli, run
 
@@ -164,6 +165,21 @@ def test_a_node_out_of_reach_is_5(cli: Cli, state: Path) -> None:
     assert login.refused(5)
     assert "can't reach master-0 at 127.0.0.1 port 1 (" in login.err
     assert state.exists()
+
+
+def test_a_key_that_is_refused_is_5(cli: Cli, voltron: Path, tmp_path: Path) -> None:
+    """Another key is what helps, not another launch."""
+    (tmp_path / "other").mkdir(mode=0o700)
+    make_login_key(tmp_path / "other", "other")
+    words = ("-i", str(tmp_path / "other" / "key"))
+    (tmp_path / "file").touch()
+    for outcome in (
+        cli("execute", "voltron", "-e", "true", *words),
+        cli("put", "voltron", str(tmp_path / "file"), "there", *words),
+    ):
+        assert outcome.code == 5
+        assert "it refused our key for user" in outcome.err
+        assert "fix: use the key and the user that the nodes were launched with" in outcome.lines
 
 
 @pytest.mark.usefixtures("destroyed")

@@ -1,17 +1,16 @@
 """Run a command on nodes and show what comes of it."""
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from contextlib import aclosing
 
 from ..cloud import Cloud, Step
 from ..fanout import to_the_end
-from ..node import Node
 from ..nodeset import folded
 from ..result import Output, Result, Results, State
 from ..ssh.stop import ENDED_EARLY
 from . import choice, exits, failed
+from .reasons import UNREACHED, reasons, unreached
 from .request import Request
 from .say import counted, error, note
 from .shown import Shown, shown
@@ -21,9 +20,7 @@ from .watching import Watching
 
 # What helps, for the worst that happened: the first of these that did.
 _FIXES = {
-    State.UNTRUSTED: "find out who answers there; a machine that was rebuilt must be replaced",
-    State.UNREACHABLE: "'tinycloud status {0}' shows the nodes, 'tinycloud launch {0}' mends them",
-    State.GONE: "'tinycloud launch {0}' makes the nodes that are missing",
+    **UNREACHED,
     State.LOST: "'tinycloud status {0}' shows what became of the nodes",
     State.TIMEOUT: "give it more time with --timeout, or less to do",
     State.FAILED: "see what it printed",
@@ -140,7 +137,8 @@ def _conclude(cloud: Cloud, found: list[Result]) -> int:
         worst = next(state for state in _FIXES if state in results.counts)
         failed = len(results.failed) - results.counts.get(State.SKIPPED, 0)
         what = f"{failed} of {counted(len(results))} failed"
-        error(what, _reasons(results.failed), _FIXES[worst].format(cloud.name))
+        fix = unreached(worst, results.failed) or _FIXES[worst]
+        error(what, reasons(results.failed), fix.format(cloud.name))
     note(_counts(results))
     return code
 
@@ -148,14 +146,3 @@ def _conclude(cloud: Cloud, found: list[Result]) -> int:
 def _counts(results: Collection[Result]) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in Results(results).counts.items())
     return f"{counted(len(results))}: {counts}" if results else "no nodes"
-
-
-def _reasons(failed: Collection[Result]) -> str:
-    """Return what went wrong, each thing once, and on which nodes."""
-    nodes: defaultdict[str, list[Node]] = defaultdict(list)
-    for result in failed:
-        reason = (result.error or str(result.state)).replace(f"{result.node.name} ", "it ")
-        nodes[reason].append(result.node)
-    return "; ".join(
-        f"{folded(node.name for node in found)}: {reason}" for reason, found in nodes.items()
-    )

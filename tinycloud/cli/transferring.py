@@ -4,7 +4,6 @@ import os
 import re
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,12 @@ import typer
 
 from ..cloud import Cloud
 from ..errors import InvalidInput
-from ..node import Node
-from ..nodeset import folded, indices
-from ..result import Result, Results, State
+from ..nodeset import indices
+from ..result import Results, State
 from ..ssh.files.progress import Progress
 from . import exits, json_text
 from .moved import Moved, size
+from .reasons import UNREACHED, reasons, unreached
 from .say import MANNER, answer, counted, error, note
 
 PUT = "tinycloud put NAME [TAG] [INDEX] LOCAL... REMOTE"
@@ -27,9 +26,7 @@ GET = "tinycloud get NAME [TAG] [INDEX] REMOTE LOCAL"
 
 # What helps, for the worst that happened: the first of these that did.
 _FIXES = {
-    State.UNTRUSTED: "find out who answers there; a machine that was rebuilt must be replaced",
-    State.UNREACHABLE: "'tinycloud status {0}' shows the nodes, 'tinycloud launch {0}' mends them",
-    State.GONE: "'tinycloud launch {0}' makes the nodes that are missing",
+    **UNREACHED,
     State.LOST: "run it again: what has arrived is not moved again",
     State.FAILED: "mend that and run it again: what has arrived is not moved again",
 }
@@ -238,22 +235,11 @@ def _conclude(cloud: Cloud, results: Results, moved: Moved, *, as_json: bool) ->
             answer(json_text.dump(json_text.of_result(result)))
     if not results.ok:
         failed = f"{len(results.failed)} of {counted(len(results))} failed"
-        error(failed, _reasons(results.failed), _fix(results).format(cloud.name))
+        error(failed, reasons(results.failed), _fix(results).format(cloud.name))
     counts = ", ".join(f"{count} {state}" for state, count in results.counts.items())
     note(moved.summary())
     note(f"{counted(len(results))}: {counts}")
     return exits.of_states(result.state for result in results)
-
-
-def _reasons(failed: Collection[Result]) -> str:
-    """Return what went wrong, each thing once, and on which nodes."""
-    nodes: defaultdict[str, list[Node]] = defaultdict(list)
-    for result in failed:
-        reason = (result.error or str(result.state)).replace(f"{result.node.name} ", "it ")
-        nodes[reason].append(result.node)
-    return "; ".join(
-        f"{folded(node.name for node in found)}: {reason}" for reason, found in nodes.items()
-    )
 
 
 def _fix(results: Results) -> str:
@@ -261,4 +247,4 @@ def _fix(results: Results) -> str:
     if worst is State.FAILED:
         said = " ".join((result.error or "").lower() for result in results.failed)
         return next((fix for text, fix in _REMEDIES if text in said), _FIXES[worst])
-    return _FIXES[worst]
+    return unreached(worst, results.failed) or _FIXES[worst]
