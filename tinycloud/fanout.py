@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iter
 from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any, TypeVar
 
+from .errors import InvalidInput
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -18,6 +20,8 @@ async def fan_out(
     stops the others, and is raised once all have ended. So does a cancellation; a bug
     goes before it.
     """
+    if limit is not None and limit < 1:
+        raise InvalidInput(f"can't be at work on {limit} nodes at a time", fix="allow 1 or more")
     window: AbstractAsyncContextManager[Any] = asyncio.Semaphore(limit) if limit else nullcontext()
 
     async def one(item: T) -> R:

@@ -130,7 +130,20 @@ async def test_what_can_t_be_sent_is_refused_before_anything_else() -> None:
     for command in ("a\0b", "x" * 200_000):
         with pytest.raises(InvalidInput):
             await local().execute(command)
+    for timeout in (0, -1, float("nan")):
+        with pytest.raises(InvalidInput, match="can't give a command"):
+            await local().execute("true", timeout=timeout)
     assert files() == []
+
+
+async def test_no_limit_is_none_not_zero() -> None:
+    """At work on no node at a time nothing would ever be done: that is no wish for all at once."""
+    async with launched(0) as cloud:
+        for limit in (0, -1):
+            with pytest.raises(InvalidInput, match=f"at work on {limit} nodes"):
+                await cloud.execute("true", limit=limit)
+            with pytest.raises(InvalidInput, match=f"at work on {limit} nodes"):
+                [event async for event in cloud.stream("true", limit=limit)]
 
 
 async def test_a_cluster_that_nobody_knows() -> None:

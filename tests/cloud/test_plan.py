@@ -115,6 +115,8 @@ def test_chosen_are_by_tag_and_index_in_order() -> None:
     with pytest.raises(InvalidInput, match="no node none-0") as caught:
         plan.chosen(every, groups, "none", {0})
     assert caught.value.fix == "launch nodes first"
+    with pytest.raises(InvalidInput, match="no node with index 7"):
+        plan.chosen(every, groups, None, {7})
 
 
 def test_named_are_in_the_order_of_nodes() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..cloud.order import check_timeout
 from ..errors import InvalidInput
 from ..ssh.stop import Stop
 from .shown import Wish
@@ -34,10 +35,7 @@ class Request:
     stop: Stop = field(default_factory=Stop)
 
     def __post_init__(self) -> None:
-        if self.timeout is not None and not self.timeout > 0:  # nor is it if it is no number
-            raise InvalidInput(
-                f"can't give a command {self.timeout:g} seconds", fix="--timeout takes more than 0"
-            )
+        check_timeout(self.timeout)  # before `run` launches anything
 
 
 def command_given(given: str) -> str | Path:

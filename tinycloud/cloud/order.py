@@ -41,7 +41,14 @@ def ordered(
             f"a command can't read {type(input).__name__}",
             fix="give bytes, or an async iterable of bytes",
         )
+    check_timeout(timeout)
     return Order(what=_checked(command), input=input, sudo=sudo, timeout=timeout, policy=policy)
+
+
+def check_timeout(timeout: float | None) -> None:
+    """Raise `InvalidInput` if no command can be given so many seconds."""
+    if timeout is not None and not timeout > 0:  # nor is it if it is no number
+        raise InvalidInput(f"can't give a command {timeout:g} seconds", fix="give more than 0")
 
 
 def _checked(command: str | Path) -> str | Script:

@@ -146,7 +146,7 @@ def chosen(
     if unknown:
         last = max((node.index for node in found), default=-1)
         raise InvalidInput(
-            f"no node {node_name(tag or 'with index', unknown[0])}",
+            f"no node {node_name(tag, unknown[0]) if tag else f'with index {unknown[0]}'}",
             fix=f"take an index from 0 to {last}" if last >= 0 else "launch nodes first",
         )
     return tuple(node for node in found if node.index in index)
