@@ -232,6 +232,47 @@ def test_a_command_that_is_interrupted_is_ended(voltron: Path, gate: Gate, tmp_p
     assert len(json.loads(run("list", "voltron", "--json").out)) == 3
 
 
+def test_a_second_ctrl_c_in_execute(voltron: Path, gate: Gate, tmp_path: Path) -> None:
+    """Where a command takes its time to end, that it was not waited for is said."""
+    command = f"cd '{tmp_path}'; trap '' TERM; {gate.script}; sleep 100"
+    with started("execute", "voltron", "master", "-e", command) as process:
+        gate.reached()
+        waiting = at_work_in(tmp_path)
+        os.kill(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        assert process.stderr.readline().startswith("interrupted: ending the command")
+        os.kill(process.pid, signal.SIGINT)
+        outcome = ending(process)
+    assert outcome.code == 130
+    assert outcome.lines == [
+        "error: left at once (interrupted twice)",
+        "fix: run the same command again",
+    ]
+    psutil.wait_procs(waiting, timeout=PATIENCE)
+    assert at_work_in(tmp_path) == []
+
+
+@pytest.mark.usefixtures("nothing_left")
+def test_a_second_ctrl_c_in_run(cli: Cli, gate: Gate) -> None:
+    """What remains is named, and the command that removes it, also while a command is shown."""
+    command = f"trap '' TERM; {gate.script}; sleep 100"
+    with started("run", "-n", "0", "-e", command) as process:
+        gate.reached()
+        os.kill(process.pid, signal.SIGINT)
+        assert process.stderr is not None
+        while not process.stderr.readline().startswith("interrupted: destroying"):
+            continue
+        os.kill(process.pid, signal.SIGINT)
+        outcome = ending(process)
+    assert outcome.code == 130
+    (known,) = json.loads(cli("list", "--json").out)
+    assert outcome.lines == [
+        "error: left at once (these may remain: master-0)",
+        f"fix: tinycloud destroy {known['name']}",
+    ]
+    assert cli("destroy", known["name"]).code == 0
+
+
 @pytest.mark.usefixtures("nothing_left")
 def test_of_two_launches_at_once_one_wins(
     cli: Cli, gate: Gate, setup: Callable[[str], str]

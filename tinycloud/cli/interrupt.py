@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from .say import error, write_at_once
+
 T = TypeVar("T")
 
 # asyncio runs no clean-up for SIGTERM and SIGHUP by itself.
@@ -26,12 +28,16 @@ class Interrupted(Exception):
         return 128 + self.number
 
 
+def _say_left() -> None:
+    error("left at once", "interrupted twice", "run the same command again")
+
+
 def run(
     work: Coroutine[Any, Any, T],
     *,
     ask: Callable[[], bool] = lambda: False,
     first: Callable[[], None] = lambda: None,
-    second: Callable[[], None] = lambda: None,
+    second: Callable[[], None] = _say_left,
 ) -> T:
     """Run `work` in a new event loop and return what it returns.
 
@@ -87,6 +93,7 @@ def _runner(work: Coroutine[Any, Any, object]) -> asyncio.Runner:
 
 def _leave(second: Callable[[], None], number: signal.Signals) -> None:
     try:
+        write_at_once()
         second()
         sys.stderr.flush()
     finally:

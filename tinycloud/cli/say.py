@@ -5,6 +5,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -35,6 +36,14 @@ class Manner:
 
 
 MANNER = Manner()
+
+
+def write_at_once() -> None:
+    """Write what is said from now on ourselves: who keeps something drawn has no time to."""
+    if MANNER.tell is not _print and sys.stderr.isatty():
+        with suppress(OSError):
+            print(end="\r\x1b[K", file=sys.stderr, flush=True)
+    MANNER.tell = _print
 
 
 class _Safe(logging.Formatter):
