@@ -91,6 +91,7 @@ def test_bars_on_a_terminal(launch: Callable[..., Terminal], gate: Gate) -> None
     """Each stage has a bar, with its count and time, and tells whom it waits for."""
     with launch() as terminal:
         gate.reached()
+        terminal.until(f"connected {BAR} 3/3")
         terminal.until("2/3")
         terminal.until("waiting for worker-0")
         rows = timeless(terminal.shown)
