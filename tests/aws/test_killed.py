@@ -12,7 +12,7 @@ from .world import World
 
 LAUNCHING = (*LAUNCH, "-n", "2", "--no-wait")
 NODES = ["master-0", "worker-0", "worker-1"]
-SAMPLE = 4
+SAMPLE = 3
 """Calls at which launch is killed in a normal run, and as many at which destroy is."""
 
 pytestmark = pytest.mark.timeout(300)

@@ -120,7 +120,7 @@ class Life(RuleBasedStateMachine):
 @pytest.mark.parametrize(
     ("examples", "steps"),
     [
-        pytest.param(4, 8, marks=pytest.mark.timeout(300)),
+        pytest.param(3, 6, marks=pytest.mark.timeout(300)),
         pytest.param(40, 15, marks=(pytest.mark.exhaustive, pytest.mark.timeout(7200))),
     ],
 )
