@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -208,6 +209,14 @@ def at_work_in(folder: Path) -> list[psutil.Process]:
         except (psutil.Error, OSError):  # not ours, or gone already
             continue
     return found
+
+
+def left_in(folder: Path, within: float = PATIENCE) -> list[psutil.Process]:
+    """Wait until nobody is at work in a folder; return who still is after so many seconds."""
+    deadline = time.monotonic() + within
+    while (left := at_work_in(folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return left
 
 
 class Gate:

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from .running import PATIENCE, PROGRAM, Cli, Gate, Outcome, Terminal, at_work_in, started
+from .running import PATIENCE, PROGRAM, Cli, Gate, Outcome, Terminal, at_work_in, left_in, started
 
 pytestmark = pytest.mark.usefixtures("voltron")
 
@@ -124,13 +124,10 @@ def test_a_program_that_is_ended_ends_its_command(
     command = f"cd '{tmp_path}'; trap '' TERM; (sleep 1000 & sleep 1000) & {gate.script}"
     with started("execute", "voltron", "-e", command) as process:
         gate.reached(3)
-        waiting = at_work_in(tmp_path)
-        assert len(waiting) >= 3
+        assert len(at_work_in(tmp_path)) >= 3
         os.kill(process.pid, number)
         out, err = process.communicate(timeout=PATIENCE)
-        _, left = psutil.wait_procs(waiting, timeout=5)
-    assert left == []
-    assert at_work_in(tmp_path) == []
+        assert left_in(tmp_path, within=5) == []
     if number != signal.SIGKILL:
         outcome = Outcome(process.returncode, out, err)
         assert outcome.code == 128 + number
@@ -151,8 +148,7 @@ def test_where_an_end_is_not_confirmed_is_said(gate: Gate, tmp_path: Path) -> No
         finally:
             frozen.resume()
     assert "stopped on 2, not confirmed on 1: worker-1" in err.splitlines()
-    psutil.wait_procs(at_work_in(tmp_path), timeout=PATIENCE)
-    assert at_work_in(tmp_path) == []
+    assert left_in(tmp_path) == []
 
 
 def _shell_of(folder: Path, node: str) -> psutil.Process:

@@ -8,7 +8,6 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from .running import (
@@ -20,6 +19,7 @@ from .running import (
     Terminal,
     at_work_in,
     await_line,
+    left_in,
     run,
     started,
 )
@@ -214,8 +214,7 @@ def test_a_command_that_is_interrupted_is_ended(voltron: Path, gate: Gate, tmp_p
         assert process.stdout is not None
         shown = {process.stdout.readline() for _ in range(2)}
         assert shown == {"worker-0: whole\n", "worker-1: whole\n"}
-        waiting = at_work_in(tmp_path)
-        assert len(waiting) >= 2
+        assert len(at_work_in(tmp_path)) >= 2
         os.kill(process.pid, signal.SIGINT)
         outcome = ending(process)
     assert outcome.code == 130
@@ -227,8 +226,7 @@ def test_a_command_that_is_interrupted_is_ended(voltron: Path, gate: Gate, tmp_p
         "error: interrupted (SIGINT)",
         "fix: run the same command again",
     ]
-    psutil.wait_procs(waiting, timeout=PATIENCE)
-    assert at_work_in(tmp_path) == []
+    assert left_in(tmp_path) == []
     assert len(json.loads(run("list", "voltron", "--json").out)) == 3
 
 
@@ -237,7 +235,6 @@ def test_a_second_ctrl_c_in_execute(voltron: Path, gate: Gate, tmp_path: Path) -
     command = f"cd '{tmp_path}'; trap '' TERM; {gate.script}; sleep 100"
     with started("execute", "voltron", "master", "-e", command) as process:
         gate.reached()
-        waiting = at_work_in(tmp_path)
         os.kill(process.pid, signal.SIGINT)
         assert process.stderr is not None
         assert process.stderr.readline().startswith("interrupted: ending the command")
@@ -248,8 +245,7 @@ def test_a_second_ctrl_c_in_execute(voltron: Path, gate: Gate, tmp_path: Path) -
         "error: left at once (interrupted twice)",
         "fix: run the same command again",
     ]
-    psutil.wait_procs(waiting, timeout=PATIENCE)
-    assert at_work_in(tmp_path) == []
+    assert left_in(tmp_path) == []
 
 
 @pytest.mark.usefixtures("nothing_left")
