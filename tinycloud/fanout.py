@@ -70,7 +70,7 @@ AGAIN = 2.0
 """Seconds that cancelled work gets to tidy up before it is cancelled once more."""
 
 
-async def insistently(work: Coroutine[Any, Any, R]) -> R:
+async def insistently(work: Awaitable[R]) -> R:
     """Await `work`; once cancelled, cancel it again and again until it has ended.
 
     For work that tidies up by asking somebody who may never answer. An exception of

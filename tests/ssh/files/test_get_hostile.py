@@ -13,7 +13,7 @@ import pytest
 
 from tinycloud.result import State
 from tinycloud.ssh.connection import Ending
-from tinycloud.ssh.files import listing
+from tinycloud.ssh.files import listing, silence
 
 from .hostile import FOLDER, LINK, Lie, Lies, Names, lying
 from .trees import Told, get, names, seen, write
@@ -444,3 +444,20 @@ async def test_a_node_that_falls_silent_lets_go(world: Path, silent: str) -> Non
                 await task
     here = world / "here" / "worker-0"
     assert not here.exists() or names(here) <= {b"data"}  # the folder, and no half a file
+
+
+@pytest.mark.parametrize("silent", ["open", "read", "close", "scandir"])
+async def test_a_node_that_answers_nothing_is_given_up(
+    world: Path, monkeypatch: pytest.MonkeyPatch, silent: str
+) -> None:
+    """Its files fail, with what was asked for, and nothing is left of any under its name."""
+    monkeypatch.setattr(silence, "PATIENCE", 0.3)
+    large = Lie(size=1 << 20, content=lambda offset, size: bytes(size))
+    lies = flat(*((b"large-%d" % i, large) for i in range(20)))
+    lies.silent = {silent, "close"}
+    async with lying(lies) as link, asyncio.timeout(10):
+        ending, _ = await get(link, "/data", world / "here")
+    assert ending.state is State.FAILED
+    assert "it gave no answer for 0.3 s" in (ending.error or "")
+    here = world / "here" / "worker-0" / "data"
+    assert not here.exists() or not names(here)

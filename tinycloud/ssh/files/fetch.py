@@ -20,7 +20,7 @@ _UNSAYING = (b"/proc/", b"/sys/")
 
 
 async def fetch(
-    client: asyncssh.SFTPClient, thing: Thing, folder: Folder, *, windows: Windows, tally: Tally
+    session: sftp.Session, thing: Thing, folder: Folder, *, windows: Windows, tally: Tally
 ) -> None:
     """Get a file, which has its name here only once it is whole; raise `Refused`."""
     if thing.size > folder.room():
@@ -28,14 +28,18 @@ async def fetch(
         raise Refused(f"can't get {name}: there is no room here for its {thing.size} bytes")
     async with windows.files:
         with Draft(folder, thing.parts[-1], thing.mode) as draft:
-            async with await client.open(
+            opening = session.client.open(
                 thing.path, asyncssh.FXF_READ, encoding=None, block_size=0
-            ) as source:
-                copy = _Copy(source, draft, windows, tally)
+            )
+            source = await session.answer(opening)
+            try:
+                copy = _Copy(session, source, draft, windows, tally)
                 if thing.size:
-                    await copy.announced(thing.size, sftp.read_block(client))
+                    await copy.announced(thing.size, sftp.read_block(session.client))
                 elif thing.path.startswith(_UNSAYING):
                     await copy.unsaid()
+            finally:
+                await session.answer(source.close())
             draft.keep(thing.second)
     tally.arrived()
 
@@ -44,8 +48,14 @@ class _Copy:
     """Copies the content of a file."""
 
     def __init__(
-        self, source: asyncssh.SFTPClientFile, draft: Draft, windows: Windows, tally: Tally
+        self,
+        session: sftp.Session,
+        source: asyncssh.SFTPClientFile,
+        draft: Draft,
+        windows: Windows,
+        tally: Tally,
     ) -> None:
+        self._session = session
         self._source = source
         self._draft = draft
         self._windows = windows
@@ -94,7 +104,7 @@ class _Copy:
                 raise Refused("it was said to be empty, and goes on and on")
 
     async def _read(self, size: int, offset: int) -> bytes:
-        data = cast(bytes, await self._source.read(size, offset))
+        data = cast(bytes, await self._session.answer(self._source.read(size, offset)))
         if len(data) > size:
             raise Refused("more came than was asked for")
         return data

@@ -79,32 +79,32 @@ class _From:
         """
         waiting: list[Thing] = []
         left: list[Thing] = []
-        async with sftp.session(self._connection, self._channels) as client:
-            asked = await self._asked(client)
+        async with sftp.session(self._connection, self._channels) as session:
+            asked = await self._asked(session)
             (waiting if asked.is_folder else left).append(asked)
             self._tally.expect(len(left), sum(thing.size for thing in left))
         while waiting or left:
-            async with sftp.session(self._connection, self._channels) as client:
-                await self._each(client, left)
-                small = await self._walk(client, waiting)
+            async with sftp.session(self._connection, self._channels) as session:
+                await self._each(session, left)
+                small = await self._walk(session, waiting)
             left = await self._stream(small)
         self._listing.conclude()
 
-    async def _asked(self, client: asyncssh.SFTPClient) -> Thing:
+    async def _asked(self, session: sftp.Session) -> Thing:
         """Return the one thing that was asked for."""
         path = self._get.path
         name = target.base(path)
         with explained(f"can't get {target.shown(path)}", self._connection):
             # It may be a link: where that leads is the node's own matter.
-            attrs = await client.stat(path)
-            self._root = await client.realpath(path)
+            attrs = await session.answer(session.client.stat(path))
+            self._root = await session.answer(session.client.realpath(path))
         asked = Thing.of(path, (self._tally.node.encode(), *([name] if name else [])), attrs)
         if asked.is_folder or (asked.is_file and name and not self._get.only_folder):
             return asked
         what = "no folder" if asked.is_file else kind(asked.mode)
         raise Refused(f"can't get {target.shown(path)}: it is {what}")
 
-    async def _walk(self, client: asyncssh.SFTPClient, waiting: list[Thing]) -> list[Thing]:
+    async def _walk(self, session: sftp.Session, waiting: list[Thing]) -> list[Thing]:
         """Read folders, and fetch what is large in them; return what is small.
 
         Ends when there is enough of it; what is still `waiting` then is for the next time.
@@ -113,7 +113,7 @@ class _From:
 
         async def read(folder: Thing) -> list[Thing]:
             async with self._get.windows.folders:
-                return await self._folder(client, folder, small)
+                return await self._folder(session, folder, small)
 
         while waiting and len(small) < BATCH:
             some = [waiting.pop() for _ in range(min(FOLDERS_PER_NODE, len(waiting)))]
@@ -121,12 +121,10 @@ class _From:
                 waiting += inner
         if len(small) > FEW:
             return small
-        await self._each(client, small)
+        await self._each(session, small)
         return []
 
-    async def _folder(
-        self, client: asyncssh.SFTPClient, thing: Thing, small: list[Thing]
-    ) -> list[Thing]:
+    async def _folder(self, session: sftp.Session, thing: Thing, small: list[Thing]) -> list[Thing]:
         """Deal with what is in a folder; return the folders in it."""
         inner: list[Thing] = []
         try:
@@ -135,12 +133,12 @@ class _From:
                 self._reach(thing.parts, thing.mode) as folder,
             ):
                 folder.tidy()
-                async with aclosing(self._listing.pages(client, thing)) as pages:
+                async with aclosing(self._listing.pages(session, thing)) as pages:
                     async for page in pages:
                         inner += [found for found in page if found.is_folder]
                         lacking = self._lacking(page, folder)
                         small += [file for file in lacking if file.size <= SMALL]
-                        await self._each(client, [f for f in lacking if f.size > SMALL])
+                        await self._each(session, [f for f in lacking if f.size > SMALL])
         except Refused as refusal:
             self._problems.append(str(refusal))
         return inner
@@ -166,7 +164,7 @@ class _From:
                 folder = way.enter_context(folder.enter(part))
             return folder.enter(parts[-1], mode)
 
-    async def _each(self, client: asyncssh.SFTPClient, files: Sequence[Thing]) -> None:
+    async def _each(self, session: sftp.Session, files: Sequence[Thing]) -> None:
         """Fetch files over SFTP, some at a time."""
         waiting = iter(files)
 
@@ -178,7 +176,7 @@ class _From:
                         self._reach(file.parts[:-1]) as folder,
                     ):
                         await fetch(
-                            client, file, folder, windows=self._get.windows, tally=self._tally
+                            session, file, folder, windows=self._get.windows, tally=self._tally
                         )
                 except Refused as refusal:
                     self._problems.append(str(refusal))

@@ -1,6 +1,5 @@
 """What a node says that is in its folders: nothing of it is taken for granted."""
 
-import asyncio
 import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
@@ -9,19 +8,15 @@ from typing import Self, cast
 
 import asyncssh
 
-from . import target
+from . import sftp, target
 from .folder import is_plain
 from .tree import kind
-from .trouble import Refused
 
 NAMES, DEPTH = 1_000_000, 100
 """Names that a node may list in all, and folders that it may put into one another."""
 
 PAGE = 500
 """Names that are dealt with before more are read."""
-
-PATIENCE = 600.0
-"""Seconds without a further name until a listing is taken for one that never ends."""
 
 REMARKS = 10
 """Remarks about one node that are passed on one by one."""
@@ -67,13 +62,13 @@ class Listing:
         self._passed_over = 0
 
     async def pages(
-        self, client: asyncssh.SFTPClient, folder: Thing
+        self, session: sftp.Session, folder: Thing
     ) -> AsyncGenerator[list[Thing], None]:
         """Yield the files and folders in a folder, so many at a time."""
         page: list[Thing] = []
-        entries = cast(AsyncGenerator[asyncssh.SFTPName, None], client.scandir(folder.path))
+        entries = cast(AsyncGenerator[asyncssh.SFTPName, None], session.client.scandir(folder.path))
         async with aclosing(entries):
-            while (entry := await _next(entries)) is not None:
+            while (entry := await session.answer(_next(entries))) is not None:
                 thing = self._acceptable(folder, entry)
                 page += [thing] if thing else []
                 if len(page) == PAGE:
@@ -113,8 +108,4 @@ class Listing:
 
 
 async def _next(entries: AsyncIterator[asyncssh.SFTPName]) -> asyncssh.SFTPName | None:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            return await anext(entries, None)
-    except TimeoutError:
-        raise Refused(f"the listing did not go on for {PATIENCE:g} s") from None
+    return await anext(entries, None)

@@ -178,8 +178,8 @@ class _There:
     async def _upload(self, indices: Iterable[int], refreshed: Sequence[Entry]) -> list[str]:
         entries = [self._job.entries[index] for index in indices]
         begun = await self._begun([entry for entry in entries if not entry.is_folder])
-        async with sftp.session(self._connection, self._channels) as client:
-            uploads = self._uploads(client)
+        async with sftp.session(self._connection, self._channels) as session:
+            uploads = self._uploads(session)
             return [*await uploads.write(entries, begun), *await uploads.refresh(refreshed)]
 
     async def _begun(self, files: Sequence[Entry]) -> dict[bytes, int]:
@@ -199,8 +199,8 @@ class _There:
 
     async def _without_shell(self) -> list[str]:
         """Do all over SFTP: there is nothing else."""
-        async with sftp.session(self._connection, self._channels) as client:
-            uploads = self._uploads(client)
+        async with sftp.session(self._connection, self._channels) as session:
+            uploads = self._uploads(session)
             await uploads.make_root(self._job.mode)
             lack = lacks(self._job.entries, await uploads.survey(self._job.entries))
             if lack.conflicts:
@@ -212,9 +212,9 @@ class _There:
             modes = [self._job.entries[index] for index in lack.modes]
             return [*problems, *await uploads.refresh(modes)]
 
-    def _uploads(self, client: asyncssh.SFTPClient) -> Uploads:
+    def _uploads(self, session: sftp.Session) -> Uploads:
         return Uploads(
-            client,
+            session,
             self._connection,
             self._root,
             windows=self._put.windows,

@@ -1,12 +1,14 @@
 """An SFTP session with a node."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, closing
+from typing import TypeVar
 
 import asyncssh
 
 from ..channels import PAUSES, Channels
+from .silence import Silence
 from .trouble import Refused
 from .words import explained
 
@@ -19,18 +21,34 @@ SMALLEST_BLOCK = 4 * 1024
 _TOO_MANY = (asyncssh.OPEN_CONNECT_FAILED, asyncssh.OPEN_RESOURCE_SHORTAGE)
 
 
+R = TypeVar("R")
+
+
+class Session:
+    """What an SFTP server is asked through: `client` makes the requests."""
+
+    def __init__(self, client: asyncssh.SFTPClient, silence: Silence) -> None:
+        self.client = client
+        self._silence = silence
+
+    async def answer(self, request: Awaitable[R]) -> R:
+        """Return the answer to a request; raise `TimeoutError` if the server falls silent."""
+        return await self._silence.broken(request)
+
+
 @asynccontextmanager
 async def session(
     connection: asyncssh.SSHClientConnection, channels: Channels
-) -> AsyncIterator[asyncssh.SFTPClient]:
+) -> AsyncIterator[Session]:
     """Open an SFTP session, in which paths are bytes, for as long as the block lasts."""
     async with channels.turn():
-        with explained("can't start SFTP", connection):
-            client = await _started(connection)
-        try:
-            yield client
-        finally:
-            client.exit()
+        with closing(Silence()) as silence:
+            with explained("can't start SFTP", connection):
+                client = await silence.broken(_started(connection))
+            try:
+                yield Session(client, silence)
+            finally:
+                client.exit()
 
 
 async def _started(connection: asyncssh.SSHClientConnection) -> asyncssh.SFTPClient:

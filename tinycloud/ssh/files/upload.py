@@ -11,7 +11,7 @@ import asyncssh
 from ...fanout import fan_out, to_the_end
 from . import parts, target
 from .progress import Tally
-from .sftp import write_block
+from .sftp import Session, write_block
 from .survey import Found, Survey
 from .tree import Changed, Entry, opened, shown
 from .trouble import Refused
@@ -38,14 +38,15 @@ class Uploads:
 
     def __init__(
         self,
-        client: asyncssh.SFTPClient,
+        session: Session,
         connection: asyncssh.SSHClientConnection,
         root: bytes,
         *,
         windows: Windows,
         tally: Tally,
     ) -> None:
-        self._client = client
+        self._client = session.client
+        self._answer = session.answer
         self._connection = connection
         self._root = root
         self._windows = windows
@@ -72,7 +73,7 @@ class Uploads:
         """Give files, whose content is right, the right mode and time."""
 
         async def refresh(entry: Entry) -> None:
-            await self._client.setstat(self._path(entry), attributes(entry))
+            await self._answer(self._client.setstat(self._path(entry), attributes(entry)))
 
         return await self._each(entries, refresh, QUESTIONS)
 
@@ -92,7 +93,9 @@ class Uploads:
 
         async def look(entry: Entry) -> None:
             with suppress(asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
-                attrs = await self._client.stat(self._path(entry), follow_symlinks=entry.is_folder)
+                attrs = await self._answer(
+                    self._client.stat(self._path(entry), follow_symlinks=entry.is_folder)
+                )
                 found[entry.path] = Found(attrs.size or 0, attrs.mtime or 0, attrs.permissions or 0)
 
         for problem in await self._each(entries, look, QUESTIONS):
@@ -122,15 +125,15 @@ class Uploads:
 
     async def _is_folder(self, path: bytes) -> bool:
         with explained(f"can't look at {shown(path)}", self._connection):
-            return await self._client.isdir(path)
+            return await self._answer(self._client.isdir(path))
 
     async def _make(self, path: bytes, mode: int) -> None:
         with explained(f"can't make the folder {shown(path)}", self._connection):
             try:
-                await self._client.mkdir(path, asyncssh.SFTPAttrs(permissions=mode))
+                await self._answer(self._client.mkdir(path, asyncssh.SFTPAttrs(permissions=mode)))
             except asyncssh.SFTPError:
                 # Another node that shares this home may have been faster.
-                if not await self._client.isdir(path):
+                if not await self._answer(self._client.isdir(path)):
                     raise
 
     async def _write(self, entry: Entry) -> None:
@@ -157,7 +160,9 @@ class Uploads:
             try:
                 # Not truncated: whoever else writes it at this moment writes the same into it.
                 flags = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT
-                file = await self._client.open(part, flags, PRIVATE, encoding=None, block_size=0)
+                file = await self._answer(
+                    self._client.open(part, flags, PRIVATE, encoding=None, block_size=0)
+                )
                 await self._write_all(entry, descriptor, file)
             finally:
                 os.close(descriptor)
@@ -168,13 +173,13 @@ class Uploads:
         try:
             await self._copy(entry, descriptor, file)
             _check_unchanged(entry, descriptor)
-            await file.setstat(attributes(entry))
+            await self._answer(file.setstat(attributes(entry)))
         except Exception:
             with suppress(*_BROKEN):
                 async with asyncio.timeout(CLEANUP):
-                    await file.close()
+                    await self._answer(file.close())
             raise
-        await file.close()
+        await self._answer(file.close())
 
     async def _copy(self, entry: Entry, descriptor: int, file: asyncssh.SFTPClientFile) -> None:
         block = write_block(self._client)
@@ -190,7 +195,7 @@ class Uploads:
                     data = await asyncio.to_thread(os.pread, descriptor, size, offset)
                     if len(data) < size:
                         raise Changed(f"{shown(entry.source)} became shorter while it was sent")
-                    await file.write(data, offset)
+                    await self._answer(file.write(data, offset))
                 moved += size
                 self._tally.moved(size)
 
@@ -202,28 +207,28 @@ class Uploads:
 
     async def _put_in_place(self, part: bytes, path: bytes, entry: Entry) -> None:
         try:
-            await self._client.posix_rename(part, path)
+            await self._answer(self._client.posix_rename(part, path))
         except asyncssh.SFTPOpUnsupported:
             # A server that can't replace: for a moment there is nothing of that name.
             with suppress(asyncssh.SFTPNoSuchFile):
-                await self._client.remove(path)
-            await self._client.rename(part, path)
+                await self._answer(self._client.remove(path))
+            await self._answer(self._client.rename(part, path))
         except asyncssh.SFTPNoSuchFile:
             # Somebody else who wrote the same into it was faster.
-            found = await self._client.stat(path)
+            found = await self._answer(self._client.stat(path))
             if (found.size, found.mtime) != (entry.size, entry.second):
                 raise
 
     async def _is_full(self, path: bytes) -> bool:
         with suppress(asyncssh.SFTPError, ValueError):
-            found = await self._client.statvfs(target.parent(path) or b"/")
+            found = await self._answer(self._client.statvfs(target.parent(path) or b"/"))
             return found.bavail * found.bsize < FULL
         return False
 
     async def _discard(self, part: bytes) -> None:
         with suppress(*_BROKEN):
             async with asyncio.timeout(CLEANUP):
-                await self._client.remove(part)
+                await self._answer(self._client.remove(part))
 
 
 def attributes(entry: Entry) -> asyncssh.SFTPAttrs:
