@@ -278,6 +278,8 @@ def test_quiet(files: Path, cli: Cli, voltron: Path) -> None:
     ("number", "text"),
     [
         (0, "0 bytes"),
+        (1, "1 byte"),
+        (1.4, "1 byte"),
         (999, "999 bytes"),
         (1000, "1.0 kB"),
         (999_949, "999.9 kB"),

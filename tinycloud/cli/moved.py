@@ -52,9 +52,11 @@ _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
 def size(number: float) -> str:
-    """Return a number of bytes in words: `0 bytes`, `2.0 kB`, `1.5 GB`."""
+    """Return a number of bytes in words: `1 byte`, `2.0 kB`, `1.5 GB`."""
     for unit in _UNITS:
         if number < 999.95 or unit == _UNITS[-1]:
             break
         number /= 1000
-    return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+    if unit != "bytes":
+        return f"{number:.1f} {unit}"
+    return "1 byte" if round(number) == 1 else f"{number:.0f} bytes"
