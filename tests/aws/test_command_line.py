@@ -23,8 +23,7 @@ def launched(ec2: World) -> Iterator[World]:
     """A cluster `v` of two nodes, which nobody has waited for."""
     done(*LAUNCH, "--no-wait", "--tag", "team=blue")
     yield ec2
-    done("reap", "--yes")
-    tinycloud("destroy", "v")
+    tinycloud("destroy", "v")  # some have done so already
     assert ec2.left() == []
 
 
@@ -52,15 +51,15 @@ def test_a_plan_says_what_is_missing(ec2: World) -> None:
     assert "ec2:RunInstances is NOT allowed" in done(*LAUNCH, "--dry")
 
 
-@pytest.mark.parametrize(("verb", "code"), [("list", 4), ("destroy", 8), ("stop", 4), ("start", 4)])
-def test_credentials_of_another_account(launched: World, verb: str, code: int) -> None:
-    """There a cluster is not gone, but not to be seen: nothing is forgotten, or made twice."""
+def test_credentials_of_another_account(launched: World) -> None:
+    """There a cluster is not gone, but not to be seen: nothing is forgotten, or touched."""
     proxy, own, other = launched.proxy, launched.proxy.account, new_account()
     proxy.account = other
-    refused = tinycloud(verb, "v")
-    assert refused.returncode == code
-    assert f"cluster 'v' is in account {own} of AWS" in refused.stderr
-    assert f"these credentials are of account {other}" in refused.stderr
+    for verb, code in (("list", 4), ("destroy", 8), ("stop", 4), ("start", 4)):
+        refused = tinycloud(verb, "v")
+        assert refused.returncode == code
+        assert f"cluster 'v' is in account {own} of AWS" in refused.stderr
+        assert f"these credentials are of account {other}" in refused.stderr
     assert launched.left() == []
     proxy.account = own
     assert len(done("list", "v").splitlines()) == 3
