@@ -8,6 +8,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 import tinycloud
 
 PACKAGE = Path(tinycloud.__file__).parent
@@ -28,6 +30,7 @@ ROOMS = (
     ("ssh",),
     ("cloud",),
     ("drivers",),
+    ("public",),
     ("cli", "testing"),
     ("__main__", ""),
 )
@@ -67,11 +70,14 @@ def test_all_is_complete_sorted_and_importable() -> None:
     """`__all__` names every public thing of the package, each once, in order."""
     found = {
         name
-        for name, thing in vars(tinycloud).items()
+        for name, thing in vars(importlib.import_module("tinycloud.public")).items()
         if not name.startswith("_") and not isinstance(thing, type(sys))
     }
     assert sorted(found) == tinycloud.__all__
     assert all(getattr(tinycloud, name) is not None for name in tinycloud.__all__)
+    assert set(tinycloud.__all__) <= set(dir(tinycloud))
+    with pytest.raises(AttributeError, match="'tinycloud' has no attribute 'Cluster'"):
+        tinycloud.Cluster  # type: ignore[attr-defined]  # noqa: B018
 
 
 def test_what_the_design_promises_is_there() -> None:
@@ -127,8 +133,16 @@ def test_outside_libraries_stay_in_their_room() -> None:
     assert wrong == []
 
 
-def test_importing_the_package_loads_no_ssh_and_no_provider() -> None:
-    """`import tinycloud` stays quick: asyncssh and aiobotocore come when they are used."""
-    code = "import sys, tinycloud; print({'asyncssh', 'aiobotocore', 'typer'} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("how", "unused"),
+    [
+        ("import tinycloud", {"asyncio", "tinycloud.public"}),
+        ("from tinycloud import *; Cloud", {"asyncssh", "aiobotocore", "typer"}),
+        ("import tinycloud.drivers.local.forker", {"tinycloud.cloud", "aiobotocore", "typer"}),
+    ],
+)
+def test_what_is_not_used_is_not_loaded(how: str, unused: set[str]) -> None:
+    """Programs begin quickly: large things come when they are used."""
+    code = f"import sys; {how}; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
+    assert not unused & set(done.stdout.splitlines())

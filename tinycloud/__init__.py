@@ -1,57 +1,23 @@
-"""Launch a small compute cluster, look at it, log in, run commands on all of it, destroy it."""
+"""Launch a small compute cluster, look at it, log in, run commands on all of it, destroy it.
 
-from .cloud import Cloud, Stage, Step
-from .driver import Driver, Group, NodeDriver, Reason, Stray
-from .errors import (
-    ClusterBusy,
-    ClusterExists,
-    CommandFailed,
-    ConnectionLost,
-    InvalidInput,
-    LaunchFailed,
-    MachineError,
-    NoSuchCluster,
-    ProviderError,
-    ResourcesRemain,
-    TinycloudError,
-    Unreachable,
-    Untrusted,
-)
-from .group import GroupSpec
-from .node import Node, Status
-from .pernode import PerNode
-from .result import Output, Result, Results, State
-from .ssh.stop import Stop
+What is public comes from `public` when it is first asked for: a node of the local driver, and
+a command line that is interrupted at once, have no use for it.
+"""
 
-__all__ = [
-    "Cloud",
-    "ClusterBusy",
-    "ClusterExists",
-    "CommandFailed",
-    "ConnectionLost",
-    "Driver",
-    "Group",
-    "GroupSpec",
-    "InvalidInput",
-    "LaunchFailed",
-    "MachineError",
-    "NoSuchCluster",
-    "Node",
-    "NodeDriver",
-    "Output",
-    "PerNode",
-    "ProviderError",
-    "Reason",
-    "ResourcesRemain",
-    "Result",
-    "Results",
-    "Stage",
-    "State",
-    "Status",
-    "Step",
-    "Stop",
-    "Stray",
-    "TinycloudError",
-    "Unreachable",
-    "Untrusted",
-]
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .public import *  # noqa: F403  # it says itself what that is
+    from .public import __all__ as __all__
+else:
+
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
+
+        public = import_module(".public", __name__)
+        if name != "__all__" and name not in public.__all__:
+            raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+        return globals().setdefault(name, getattr(public, name))
+
+    def __dir__() -> list[str]:
+        return [*globals(), *__getattr__("__all__")]

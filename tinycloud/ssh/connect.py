@@ -17,8 +17,9 @@ from .refusal import explained
 LOGIN_TIMEOUT = 30.0
 """Seconds for handshake and authentication."""
 
-KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 15, 3
-"""A node that leaves so many keepalives unanswered, so many seconds apart, is lost."""
+KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 14, 3
+"""A node that leaves so many keepalives unanswered, so many seconds apart, is lost: when
+the next one is due, and so within a minute of its last word."""
 
 # Cheap and sound, dearest last; asyncssh's own order asks for RSA host keys first
 # and may agree on a group exchange that takes half a second.
